@@ -1,0 +1,108 @@
+/**
+ * What a training run says while it runs: plain JSON records, numbers with their unit in the name. Notebooks, the command
+ * line, the tests and the run log consume the same stream. Nothing here draws or prints.
+ */
+
+/** First event: what the run is going to do. */
+export interface StartEvent {
+  readonly type: "start";
+  readonly runId: string;
+  readonly modelName: string;
+  readonly datasetName: string;
+  readonly engine: string;
+  readonly engineReason: string;
+  readonly parameters: number;
+  readonly trainTokens: number;
+  readonly validationTokens: number;
+  readonly totalSteps: number;
+  readonly stepsPerEpoch: number;
+  readonly tokensPerStep: number;
+  /** Optimiser steps already done when a run resumes, else 0. */
+  readonly resumedFromStep: number;
+}
+
+/** After every optimiser step. `loss` is nats per token over the whole accumulation window. */
+export interface StepEvent {
+  readonly type: "step";
+  readonly step: number;
+  readonly totalSteps: number;
+  /** Epochs done, fractional: 1.5 is half-way through the second. */
+  readonly epoch: number;
+  readonly loss: number;
+  readonly gradientNorm: number;
+  readonly learningRate: number;
+  readonly tokensPerSecond: number;
+  readonly etaSeconds: number;
+  readonly memoryBytes: number;
+}
+
+/** Every `logEverySteps` optimiser steps, and at the end: the mean training loss since the last log. */
+export interface LogEvent {
+  readonly type: "log";
+  readonly step: number;
+  readonly epoch: number;
+  readonly loss: number;
+  readonly learningRate: number;
+}
+
+/** Before the first step (step 0) and at every evaluation. */
+export interface EvaluationEvent {
+  readonly type: "evaluation";
+  readonly step: number;
+  readonly epoch: number;
+  /** Nats per token on the validation set. */
+  readonly validationLoss: number;
+  /** exp(validationLoss). */
+  readonly perplexity: number;
+  /** validationLoss / ln 2 × tokens / bytes of the validation text. */
+  readonly bitsPerByte: number;
+  readonly isBest: boolean;
+  /** Evaluations in a row without improvement, towards `earlyStoppingPatience`. */
+  readonly evaluationsWithoutImprovement: number;
+}
+
+/** A checkpoint is whole on disk. */
+export interface CheckpointEvent {
+  readonly type: "checkpoint";
+  readonly step: number;
+  readonly folder: string;
+  readonly isBest: boolean;
+}
+
+/** A step was refused because its loss or gradient was not finite; the weights are unchanged. */
+export interface SkippedEvent {
+  readonly type: "skipped";
+  readonly step: number;
+  readonly reason: string;
+}
+
+/** Something the user should know that does not stop the run. */
+export interface WarningEvent {
+  readonly type: "warning";
+  readonly message: string;
+}
+
+/** Last event of every run that ended in order. */
+export interface FinishEvent {
+  readonly type: "finish";
+  readonly reason: "completed" | "early-stopping" | "aborted";
+  readonly step: number;
+  readonly seconds: number;
+  readonly peakMemoryBytes: number;
+  readonly baseValidationLoss: number;
+  readonly bestValidationLoss: number;
+  readonly bestStep: number;
+  /** Folder of the saved model in Hugging Face form; absent when the run was aborted. */
+  readonly finalModelDir?: string;
+}
+
+/** Everything `train()` yields, told apart by `type`. */
+export type TrainEvent =
+  | StartEvent
+  | StepEvent
+  | LogEvent
+  | EvaluationEvent
+  | CheckpointEvent
+  | SkippedEvent
+  | WarningEvent
+  | FinishEvent;
