@@ -1,0 +1,63 @@
+// @ts-check
+/**
+ * What the machine must have before anything is installed: Node and free disk. In: what was found, as plain arguments, so
+ * that tests can describe other machines. Out: a phrase for the progress line, or a SetupError with the fix.
+ * Nothing here installs or writes. This file must parse on Node 18, for it is what tells Node 18 that it is too old.
+ */
+
+import { SetupError } from "./problem.mjs";
+
+export const MINIMUM_NODE_MAJOR = 20;
+
+/** Measured after a full set-up: 1.1 GB of Node packages and 1.8 GB of Python packages; the rest is room to unpack. */
+export const COURSE_DISK_BYTES = 4e9;
+
+/** The tests also install PyTorch and transformers (1 GB, or 3 GB where the wheel carries CUDA). */
+export const TEST_DISK_BYTES = 6e9;
+
+/**
+ * Checks the version of Node.
+ *
+ * @param {string} version as in `process.versions.node`: "20.11.1"
+ * @returns {string} "Node 20.11.1"
+ * @throws {SetupError} below Node 20
+ */
+export function checkNode(version) {
+  const major = Number.parseInt(version, 10);
+  if (!(major >= MINIMUM_NODE_MAJOR)) {
+    throw new SetupError({
+      cannot: "run Fledge",
+      found: `Node ${version}`,
+      expected: `Node ${MINIMUM_NODE_MAJOR} or newer`,
+      fix: `install the current LTS release from https://nodejs.org, or run \`nvm install ${MINIMUM_NODE_MAJOR}\``,
+    });
+  }
+  return `Node ${version}`;
+}
+
+/**
+ * Checks that the packages fit on the disk.
+ *
+ * @param {{ freeBytes: number, neededBytes: number, folder: string }} disk
+ * @returns {string} "77.0 GB free"
+ * @throws {SetupError} when less is free than needed
+ */
+export function checkDisk({ freeBytes, neededBytes, folder }) {
+  if (freeBytes < neededBytes) {
+    throw new SetupError({
+      cannot: `install packages in ${folder}`,
+      found: `${gigabytes(freeBytes)} free on that disk`,
+      expected: `at least ${gigabytes(neededBytes)}`,
+      fix: `free ${gigabytes(neededBytes - freeBytes)} there, or move this folder to a larger disk, and run the command again`,
+    });
+  }
+  return `${gigabytes(freeBytes)} free`;
+}
+
+/**
+ * @param {number} bytes
+ * @returns {string} decimal gigabytes with one digit, never less than 0.1: "2.1 GB"
+ */
+export function gigabytes(bytes) {
+  return `${Math.max(0.1, bytes / 1e9).toFixed(1)} GB`;
+}
