@@ -1,0 +1,83 @@
+/**
+ * How the library shows things without knowing who watches. In: a MIME bundle, an object with a display method, or any
+ * value. Out: one call of the notebook's display hook, or, in a terminal, the text/plain form on standard output.
+ * It knows no Jupyter protocol: the kernel installs the hook under a registered symbol, and neither imports the other.
+ */
+import { inspect } from "node:util";
+
+/** One value in several forms: MIME type → data (text, base64 for binary images, an object for JSON types). */
+export type MimeBundle = Readonly<Record<string, unknown>>;
+
+/** The method by which a value gives its MIME bundle; the same symbol that Deno's notebooks use. */
+export const jupyterDisplay: unique symbol = Symbol.for("Jupyter.display");
+
+/** Where the kernel installs its display hook on `globalThis`. */
+export const displayHook: unique symbol = Symbol.for("fledge.display");
+
+/** A value that knows how it wants to be shown. */
+export interface Displayable {
+  [jupyterDisplay](): MimeBundle;
+}
+
+/** Names a display so that it can be replaced later. */
+export interface DisplayOptions {
+  /** Name of the display, unique in the notebook; default: a display without a name, which cannot be updated. */
+  readonly displayId?: string;
+  /** Replace the display of this name where it stands instead of adding one; default false. */
+  readonly update?: boolean;
+}
+
+/** What the kernel installs: shows a bundle in the cell that runs. */
+export type DisplayHook = (bundle: MimeBundle, options?: DisplayOptions) => void;
+
+/**
+ * The notebook's display hook, when this process has one.
+ *
+ * @returns the hook that the kernel installed, or undefined in a plain terminal.
+ */
+export function notebookHook(): DisplayHook | undefined {
+  const hook: unknown = Reflect.get(globalThis, displayHook);
+  return typeof hook === "function" ? (hook as DisplayHook) : undefined;
+}
+
+/**
+ * The MIME bundle of any value: its own display method, the value itself when it is a bundle, else its text.
+ *
+ * @param value a displayable, a MIME bundle, or anything else (strings as they are, the rest as Node prints it).
+ * @returns a bundle that always has text/plain.
+ * @example
+ * bundleOf("hello"); // { "text/plain": "hello" }
+ */
+export function bundleOf(value: unknown): MimeBundle {
+  const bundle = isDisplayable(value) ? value[jupyterDisplay]() : value;
+  if (isBundle(bundle))
+    return "text/plain" in bundle ? bundle : { ...bundle, "text/plain": Object.keys(bundle).join(", ") };
+  return { "text/plain": typeof value === "string" ? value : inspect(value) };
+}
+
+/**
+ * Shows a value: richly in a notebook, as text in a terminal. In a terminal an update prints nothing, so that a live
+ * display does not fill the screen; what matters should also be printed as a line.
+ *
+ * @param value a displayable, a MIME bundle, or anything else.
+ * @param options displayId names the display, update replaces it.
+ * @example
+ * display({ "text/plain": "loss 3.21", "text/html": "loss <b>3.21</b>" }, { displayId: "loss" });
+ * display({ "text/plain": "loss 3.20", "text/html": "loss <b>3.20</b>" }, { displayId: "loss", update: true });
+ */
+export function display(value: unknown, options: DisplayOptions = {}): void {
+  const bundle = bundleOf(value);
+  const hook = notebookHook();
+  if (hook) hook(bundle, options);
+  else if (!options.update) process.stdout.write(`${String(bundle["text/plain"])}\n`);
+}
+
+function isDisplayable(value: unknown): value is Displayable {
+  return typeof value === "object" && value !== null && jupyterDisplay in value;
+}
+
+function isBundle(value: unknown): value is MimeBundle {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const keys = Object.keys(value);
+  return keys.length > 0 && keys.every((key) => /^[a-z]+\/[\w.+-]+$/.test(key));
+}
