@@ -157,19 +157,19 @@ async function parseHeader(file: FileHandle, path: string): Promise<SafetensorsH
   return { entries, metadata };
 }
 
-// Header JSON → tensor descriptions by name, notes apart. JSON.parse keeps the last of two equal names in silence, and
-// rounds integers, so both are looked for in the text.
+// Header JSON → tensor descriptions by name, notes apart.
 function parseJson(path: string, utf8: Uint8Array): { tensors: Map<string, unknown>; metadata: Map<string, string> } {
-  let text: string;
+  let fault: string | undefined;
   let header: unknown;
   try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(utf8);
-    header = JSON.parse(text);
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(utf8);
+    fault = faultOfJson(text);
+    header = fault === undefined ? JSON.parse(text) : {};
   } catch (error) {
     throw refusal(path, `a header that is not JSON (${(error as Error).message})`, "a JSON object", error);
   }
-  if (!isRecord(header) || !text.startsWith("{")) throw refusal(path, "a header of another kind", "a JSON object");
-  checkJsonText(path, text);
+  if (fault !== undefined) throw refusal(path, fault, "a JSON object of tensor descriptions");
+  if (!isRecord(header)) throw refusal(path, "a header of another kind", "a JSON object");
   const tensors = new Map(Object.entries(header));
   const notes = tensors.get("__metadata__") ?? {};
   tensors.delete("__metadata__");
@@ -182,21 +182,37 @@ function parseJson(path: string, utf8: Uint8Array): { tensors: Map<string, unkno
   return { tensors, metadata };
 }
 
-function checkJsonText(path: string, text: string): void {
+// JSON.parse keeps the last of two equal names in silence, rounds integers, and takes minutes over deep nesting, so the text
+// is read once before. A scan, not a regular expression: those overflow the stack on long strings.
+function faultOfJson(text: string): string | undefined {
+  if (!text.startsWith("{")) return "a header that does not start with {";
   const names: Set<string>[] = [];
-  let lastString = "";
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}:]|[-+.\w]+/g)) {
-    if (token === "{") names.push(new Set());
-    else if (token === "}") names.pop();
-    else if (token.startsWith('"')) lastString = token;
-    else if (token === ":") {
-      const name: string = JSON.parse(lastString);
-      if (names.at(-1)?.has(name)) throw refusal(path, `the name "${name}" twice`, "each name once");
+  let stringStart = 0;
+  let stringEnd = 0;
+  for (let i = 0; i < text.length; i++) {
+    const character = text.charAt(i);
+    if (character === '"') {
+      stringStart = i++;
+      while (i < text.length && text[i] !== '"') i += text[i] === "\\" ? 2 : 1;
+      stringEnd = i + 1;
+    } else if (character === ":") {
+      const name: string = JSON.parse(text.slice(stringStart, stringEnd));
+      if (names.at(-1)?.has(name)) return `the name "${name}" twice`;
       names.at(-1)?.add(name);
-    } else if (!/^(0|[1-9]\d*)$/.test(token)) {
-      throw refusal(path, `${token} in the header`, "integers of 0 or more, strings, lists and objects");
+    } else if (character === "{" || character === "[") {
+      names.push(new Set());
+      if (names.length > 3) return "nested lists or objects";
+    } else if (character === "}" || character === "]") {
+      names.pop();
+    } else if (!/[\d,\s]/.test(character)) {
+      return `${text.slice(i, i + 20).split(/[,\]}]/)[0]} where integers of 0 or more belong`;
+    } else if (/\d/.test(character)) {
+      const number = /^\d+[^,\]}\s]*/.exec(text.slice(i, i + 40))?.[0] ?? character;
+      if (!/^\d+$/.test(number)) return `${number} where integers of 0 or more belong`;
+      i += number.length - 1;
     }
   }
+  return undefined;
 }
 
 function parseEntry(path: string, name: string, value: unknown, dataStart: number): TensorEntry {
