@@ -45,7 +45,7 @@ export function trainingFigure(events: readonly TrainEvent[]): Figure {
     data: [...trainTraces(curves), ...validationTraces(curves), ...skippedTrace(curves)],
     layout: {
       title: { text: title, ...(subtitle && { subtitle: { text: subtitle } }) },
-      xaxis: { title: { text: `optimiser step${perEpoch}` }, range: [0, 1.02 * (lastStep || start?.totalSteps || 1)] },
+      xaxis: { title: { text: `optimiser step${perEpoch}` }, range: stepRange(lastStep || start?.totalSteps || 1) },
       yaxis: { title: { text: lossAxis } },
       shapes: [
         ...curves.resumedAt.map((step) => verticalLine(step, "dot")),
@@ -83,12 +83,12 @@ export function compareRunsFigure(
     data: drawn.flatMap(({ name, curves }, i) => runTraces(name, curves, i)),
     layout: {
       title: {
-        text: `${runs.length} runs compared`,
+        text: `Comparing ${formatCount(runs.length)} runs`,
         subtitle: { text: "lines with markers: validation; thin dotted lines: training" },
       },
       xaxis: {
         title: { text: "optimiser step" },
-        range: [0, 1.02 * Math.max(1, ...drawn.map(({ curves }) => curves.lastStep))],
+        range: stepRange(Math.max(1, ...drawn.map(({ curves }) => curves.lastStep))),
       },
       yaxis: { title: { text: lossAxis } },
     },
@@ -202,6 +202,11 @@ function runTraces(name: string, { train, validation }: TrainingCurves, index: n
   ];
 }
 
+// A little air on both sides, so that the markers at step 0 and at the last step are whole.
+function stepRange(lastStep: number): [number, number] {
+  return [-0.012 * lastStep, 1.02 * lastStep];
+}
+
 function verticalLine(step: number, dash: Dash): VerticalLine {
   return {
     type: "line",
@@ -278,7 +283,9 @@ function describe({ train, validation, best, finish, resumedAt, skippedAt, lastS
   if (sentences.length === 0) return "No loss has been measured yet.";
   if (resumedAt.length > 0) sentences.push(`The run was resumed at step ${resumedAt.map(formatCount).join(", ")}.`);
   if (skippedAt.length > 0)
-    sentences.push(`${formatCount(skippedAt.length)} steps were refused because a number was not finite.`);
+    sentences.push(
+      `${skippedAt.length === 1 ? "1 step was" : `${formatCount(skippedAt.length)} steps were`} refused because a number was not finite.`,
+    );
   if (finish?.reason === "early-stopping")
     sentences.push(`It stopped early at step ${formatCount(finish.step)}, when validation loss no longer fell.`);
   if (finish?.reason === "aborted") sentences.push(`It was stopped by hand at step ${formatCount(finish.step)}.`);

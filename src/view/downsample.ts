@@ -41,21 +41,22 @@ export function downsample(curve: Curve, limit = 500): Curve {
 }
 
 /**
- * The centred mean of each point and its neighbours; near the ends the window shrinks evenly, so that the mean stays at
- * the step it describes instead of lagging behind it.
+ * The centred mean of each point and its neighbours: it stands at the step that it describes instead of lagging behind.
+ * At the ends only the neighbours that exist count.
  *
  * @param values [n].
  * @param window points in a full window, an odd integer ≥ 1.
  * @returns [n].
  * @example
- * centredMean([1, 2, 6], 3); // [1, 3, 6]
+ * centredMean([1, 2, 6], 3); // [1.5, 3, 4]
  */
 export function centredMean(values: readonly number[], window: number): number[] {
   const sums = [0];
   for (const value of values) sums.push(at(sums, sums.length - 1) + value);
   return values.map((_, i) => {
-    const reach = Math.min(Math.floor(window / 2), i, values.length - 1 - i);
-    return (at(sums, i + reach + 1) - at(sums, i - reach)) / (2 * reach + 1);
+    const from = Math.max(0, i - Math.floor(window / 2));
+    const to = Math.min(values.length, i + Math.floor(window / 2) + 1);
+    return (at(sums, to) - at(sums, from)) / (to - from);
   });
 }
 

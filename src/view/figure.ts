@@ -32,6 +32,7 @@ export interface ScatterTrace {
   readonly y: readonly number[];
   readonly line?: { readonly color: string; readonly width: number; readonly dash: Dash };
   readonly marker?: Marker;
+  /** Of the line, 0 to 1. */
   readonly opacity?: number;
   readonly hovertemplate?: string;
   readonly showlegend?: boolean;

@@ -61,7 +61,11 @@ export function linearScale(
   const step = Math.abs((values[1] ?? high) - (values[0] ?? low));
   const decimals = Math.min(8, Math.max(0, -Math.floor(Math.log10(step) + 1e-9)));
   const format = new Intl.NumberFormat("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
-  return { position, ticks: values.map((value) => ({ position: position(value), label: format.format(value) })) };
+  // A learning rate reads as 2e-5, not as 0.00002.
+  const tiny = Math.max(Math.abs(low), Math.abs(high)) < 1e-3;
+  const label = (value: number) =>
+    tiny && value !== 0 ? Number(value.toPrecision(10)).toExponential() : format.format(value);
+  return { position, ticks: values.map((value) => ({ position: position(value), label: label(value) })) };
 }
 
 /**
@@ -77,10 +81,27 @@ export function bandScale(labels: readonly string[], pixels: readonly [number, n
   const band = (pixels[1] - pixels[0]) / Math.max(1, labels.length);
   const places = new Map(labels.map((label, i) => [label, pixels[0] + (i + 0.5) * band]));
   const position = (value: number | string) => places.get(String(value)) ?? Number.NaN;
-  const widest = Math.max(0, ...labels.map((label) => textWidth(label, 12)));
+  const widest = Math.max(0, ...labels.flatMap((label) => wrapLabel(label, band).map((line) => textWidth(line, 12))));
   const every = Math.max(1, Math.ceil((widest + 10) / Math.max(1, band)));
   const ticks = labels.filter((_, i) => i % every === 0).map((label) => ({ position: position(label), label }));
   return { position, ticks };
+}
+
+/**
+ * Breaks a label into two lines at the blank or hyphen nearest its middle, when it is wider than its place.
+ *
+ * @param label one line.
+ * @param room width in pixels.
+ * @returns one line or two.
+ * @example
+ * wrapLabel("Democratic-Republican", 90); // ["Democratic-", "Republican"]
+ */
+export function wrapLabel(label: string, room: number): string[] {
+  if (textWidth(label, 12) + 10 <= room) return [label];
+  const breaks = [...label.matchAll(/[ -]/g)].map((match) => match.index + 1);
+  const middle = label.length / 2;
+  const at = breaks.sort((a, b) => Math.abs(a - middle) - Math.abs(b - middle))[0];
+  return at === undefined ? [label] : [label.slice(0, at).trimEnd(), label.slice(at)];
 }
 
 /**

@@ -5,8 +5,9 @@
  */
 import { escapeMarkup } from "./escape.js";
 import type { Annotation, Dash, Figure, Marker, MarkerSymbol, ScatterTrace, Trace } from "./figure.js";
+import { formatNumber } from "./format.js";
 import { figureSize, fontFamily, ink, standoff } from "./look.js";
-import { bandScale, linearScale, type Scale, textWidth } from "./scale.js";
+import { bandScale, linearScale, type Scale, textWidth, wrapLabel } from "./scale.js";
 
 /** The plot's rectangle in pixels and its two scales. */
 interface Frame {
@@ -19,6 +20,9 @@ interface Frame {
 }
 
 const dashes: Record<Dash, string> = { solid: "", dot: "2 4", dash: "8 5", longdash: "14 6", dashdot: "9 4 2 4" };
+
+/** Length of a line in the legend: whole dashes of every pattern fit. */
+const keyWidth = 34;
 
 /**
  * Draws a figure.
@@ -38,7 +42,7 @@ export function figureToSvg(figure: Pick<Figure, "data" | "layout" | "descriptio
     drawTitle(figure),
     legend.svg,
     drawAxes(figure, frame),
-    `<clipPath id="plot"><rect x="${frame.left}" y="${frame.top - 6}" width="${frame.right - frame.left + 8}" height="${frame.bottom - frame.top + 6}"/></clipPath>`,
+    `<clipPath id="plot"><rect x="${px(frame.left - 10)}" y="${px(frame.top - 10)}" width="${px(frame.right - frame.left + 20)}" height="${px(frame.bottom - frame.top + 16)}"/></clipPath>`,
     ...(figure.layout.shapes ?? []).map((shape) => drawVertical(frame.x.position(shape.x0), shape.line, frame)),
     `<g clip-path="url(#plot)">`,
     drawBars(figure, frame),
@@ -61,7 +65,7 @@ function frameOf({ data, layout }: Pick<Figure, "data" | "layout">, top: number)
   const yRange = layout.yaxis.range ?? yRangeOf(data);
   // Labels of the y axis decide how far the plot moves to the right.
   const y = linearScale(yRange, [bottom, top], { count: 6 });
-  const left = 46 + Math.max(26, ...y.ticks.map((tick) => textWidth(tick.label, 12)));
+  const left = 50 + Math.max(26, ...y.ticks.map((tick) => textWidth(tick.label, 12)));
   const labels = data.flatMap((trace) => trace.x);
   const x =
     layout.xaxis.type === "category"
@@ -93,7 +97,7 @@ function xRangeOf(data: readonly Trace[]): [number, number] {
 
 function yRangeOf(data: readonly Trace[]): [number, number] {
   const [low, high] = extent(data.flatMap((trace) => trace.y));
-  const air = 0.06 * (high - low || 1);
+  const air = high > low ? 0.06 * (high - low) : 0.5;
   // A bar's length is its value, so bars stand on zero; a curve may begin anywhere.
   return data.some((trace) => trace.type === "bar") ? [Math.min(0, low), high + air] : [low - air, high + air];
 }
@@ -126,13 +130,13 @@ function drawLegend(data: readonly Trace[], top: number, right: number): { svg: 
   let x = 24;
   let y = top;
   const parts = named.map((trace) => {
-    const entryWidth = 36 + textWidth(trace.name, 12.5) + 26;
+    const entryWidth = keyWidth + 8 + textWidth(trace.name, 12.5) + 26;
     if (x + entryWidth > right && x > 24) {
       x = 24;
       y += 22;
     }
     const key = drawKey(trace, x, y);
-    const label = text(x + 36, y + 4.5, trace.name, `font-size="12.5" fill="${ink.strong}"`);
+    const label = text(x + keyWidth + 8, y + 4.5, trace.name, `font-size="12.5" fill="${ink.strong}"`);
     x += entryWidth;
     return `${key}${label}`;
   });
@@ -142,15 +146,19 @@ function drawLegend(data: readonly Trace[], top: number, right: number): { svg: 
 function drawKey(trace: Trace, x: number, y: number): string {
   if (trace.type === "bar")
     return `<rect x="${px(x + 8)}" y="${px(y - 6)}" width="14" height="12" rx="2" fill="${trace.marker.color}"/>`;
-  const line = trace.mode === "markers" ? "" : drawPath(`M${px(x)} ${px(y)}H${px(x + 28)}`, trace);
-  const point = trace.mode === "lines" || !trace.marker ? "" : drawMarker(x + 14, y, trace.marker);
+  const line = trace.mode === "markers" ? "" : drawPath(`M${px(x)} ${px(y)}H${px(x + keyWidth)}`, trace);
+  const point = trace.mode === "lines" || !trace.marker ? "" : drawMarker(x + keyWidth / 2, y, trace.marker);
   return `${line}${point}`;
 }
 
-function drawAxes({ layout }: Pick<Figure, "layout">, { left, right, top, bottom, x, y }: Frame): string {
+function drawAxes(
+  { data, layout }: Pick<Figure, "data" | "layout">,
+  { left, right, top, bottom, x, y }: Frame,
+): string {
   const label = `font-size="12" fill="${ink.soft}"`;
   const title = `font-size="13" fill="${ink.strong}" text-anchor="middle"`;
   const middle = (top + bottom) / 2;
+  const room = (right - left) / Math.max(1, new Set(data.flatMap((trace) => trace.x)).size);
   return [
     ...y.ticks.map(
       ({ position }) => `<path d="M${px(left)} ${px(position)}H${px(right)}" stroke="${ink.grid}" fill="none"/>`,
@@ -158,7 +166,11 @@ function drawAxes({ layout }: Pick<Figure, "layout">, { left, right, top, bottom
     ...y.ticks.map((tick) => text(left - 9, tick.position + 4.2, tick.label, `${label} text-anchor="end"`)),
     `<path d="M${px(left)} ${px(bottom)}H${px(right)}" stroke="${ink.line}" fill="none"/>`,
     ...x.ticks.map(({ position }) => `<path d="M${px(position)} ${px(bottom)}v5" stroke="${ink.line}" fill="none"/>`),
-    ...x.ticks.map((tick) => text(tick.position, bottom + 20, tick.label, `${label} text-anchor="middle"`)),
+    ...x.ticks.flatMap((tick) =>
+      (layout.xaxis.type === "category" ? wrapLabel(tick.label, room) : [tick.label]).map((line, i) =>
+        text(tick.position, bottom + 19 + 14 * i, line, `${label} text-anchor="middle"`),
+      ),
+    ),
     text((left + right) / 2, bottom + 46, layout.xaxis.title.text, title),
     text(0, 0, layout.yaxis.title.text, `${title} transform="translate(28 ${px(middle)}) rotate(-90)"`),
   ].join("\n");
@@ -184,7 +196,12 @@ function drawBars({ data, layout }: Pick<Figure, "data" | "layout">, frame: Fram
         const zero = frame.y.position(0);
         const end = frame.y.position(y);
         const from = frame.x.position(value) - total / 2 + series * width;
-        return `<rect x="${px(from)}" y="${px(Math.min(zero, end))}" width="${px(Math.max(0.5, width - (bars.length > 1 ? 2 : 0)))}" height="${px(Math.abs(zero - end))}" fill="${trace.marker.color}"/>`;
+        const top = Math.min(zero, end);
+        const bar = `<rect x="${px(from)}" y="${px(top)}" width="${px(Math.max(0.5, width - (bars.length > 1 ? 2 : 0)))}" height="${px(Math.abs(zero - end))}" fill="${trace.marker.color}"/>`;
+        // A few bars carry their numbers; a histogram would be crowded.
+        const shown = isBand && labels * bars.length <= 16;
+        const style = `font-size="12" fill="${ink.strong}" text-anchor="middle"`;
+        return shown ? `${bar}${text(from + width / 2, top - 6, formatNumber(y), style)}` : bar;
       });
     })
     .join("\n");
@@ -209,15 +226,13 @@ function drawScatter(trace: ScatterTrace, frame: Frame): string {
   if (marker && trace.mode !== "lines") {
     for (const [x, y] of points) if (Number.isFinite(y)) parts.push(drawMarker(x, y, marker));
   }
-  return parts.length === 0
-    ? ""
-    : `<g${trace.opacity === undefined ? "" : ` opacity="${trace.opacity}"`}>${parts.join("\n")}</g>`;
+  return parts.join("\n");
 }
 
 function drawPath(path: string, trace: ScatterTrace): string {
   const line = trace.line ?? { color: ink.strong, width: 2, dash: "solid" as const };
   const opacity = trace.opacity === undefined ? "" : ` opacity="${trace.opacity}"`;
-  return `<path d="${path}" fill="none" stroke="${line.color}" stroke-width="${line.width}" stroke-linejoin="round" stroke-linecap="butt"${dashOf(line.dash)}${path.includes("H") ? opacity : ""}/>`;
+  return `<path d="${path}" fill="none" stroke="${line.color}" stroke-width="${line.width}" stroke-linejoin="round" stroke-linecap="butt"${dashOf(line.dash)}${opacity}/>`;
 }
 
 function dashOf(dash: Dash): string {

@@ -73,7 +73,8 @@ export function sampleRun(options: SampleRun = {}): TrainEvent[] {
       etaSeconds: (steps - step) * 0.33,
       memoryBytes: 1_310_000_000,
     });
-    if (step % 50 === 0) events.push({ type: "log", step, epoch: step / 160, loss, learningRate: 5e-4 * (1 - step / steps) });
+    if (step % 50 === 0)
+      events.push({ type: "log", step, epoch: step / 160, loss, learningRate: 5e-4 * (1 - step / steps) });
     if (step % evaluateEvery === 0) evaluate(step);
   }
   events.push({

@@ -1,0 +1,138 @@
+/**
+ * Watches a training run. In: the stream of events. Out: in a notebook one progress display and one chart that move
+ * while the run goes on, in a terminal one line for what matters; at the end a summary with all events. It changes
+ * nothing in the run: when it is interrupted it ends the stream (its `return()` is called and awaited) and redraws once.
+ */
+import { randomUUID } from "node:crypto";
+import type { FinishEvent, TrainEvent } from "../train/events.js";
+import { trainingFigure } from "./chart.js";
+import { type Displayable, display, jupyterDisplay, notebookHook } from "./display.js";
+import { type Figure, figureBundle } from "./figure.js";
+import { formatBytes, formatCount, formatDuration, formatLoss } from "./format.js";
+import { type Progress, progressAfter, progressDisplay, progressLine } from "./progress.js";
+
+/** How to watch; every field has a default. */
+export interface WatchOptions {
+  /** Stops watching, and with it the run, after the event that is under way. */
+  readonly signal?: AbortSignal;
+  /** Shortest time between two updates of the displays, in milliseconds; default 500. */
+  readonly minimumIntervalMs?: number;
+  /** The clock, in milliseconds; default `performance.now`. */
+  readonly now?: () => number;
+  /** First part of the names of both displays; default random, so that two runs do not share a chart. */
+  readonly displayId?: string;
+  /** Where lines go; default standard output. */
+  readonly print?: (line: string) => void;
+}
+
+/** What came out of a run; shows itself as its sentence. */
+export interface TrainingSummary extends Displayable {
+  /** Every event in order. */
+  readonly events: readonly TrainEvent[];
+  /** The run's last event; absent when the stream ended without one. */
+  readonly finish?: FinishEvent;
+  /** The chart of the run. */
+  readonly figure: Figure;
+  /** Validation loss before the first step and at its best, nats per token, as far as they were measured. */
+  readonly baseValidationLoss?: number;
+  readonly bestValidationLoss?: number;
+  /** One sentence with the numbers above. */
+  readonly description: string;
+}
+
+/**
+ * Follows a run to its end and shows it on the way.
+ *
+ * @param events the stream, such as `train(config)`.
+ * @param options signal, interval, clock and outlet; see WatchOptions.
+ * @returns all events, the finish event, the chart and the best losses.
+ * @throws what the stream throws, or the signal's reason when it is aborted; the displays are brought up to date first.
+ * @example
+ * const run = await watch(train({ modelName: "fledgling", datasetName: "sotu" }));
+ * run.bestValidationLoss;
+ */
+export async function watch(events: AsyncIterable<TrainEvent>, options: WatchOptions = {}): Promise<TrainingSummary> {
+  const { now = () => performance.now(), minimumIntervalMs = 500, displayId = `training-${randomUUID()}` } = options;
+  const print = options.print ?? ((line: string) => void process.stdout.write(`${line}\n`));
+  const inNotebook = notebookHook() !== undefined;
+  const seen: TrainEvent[] = [];
+  let progress: Progress = {};
+  let lastShown = Number.NEGATIVE_INFINITY;
+
+  const show = (final: boolean) => {
+    const update = lastShown !== Number.NEGATIVE_INFINITY;
+    lastShown = now();
+    display(progressDisplay(progress), { displayId: `${displayId}-progress`, update });
+    // The PNG takes longer to draw than all the rest, so only the picture that stays has one.
+    display(figureBundle(trainingFigure(seen), { png: final }), { displayId: `${displayId}-chart`, update });
+  };
+
+  try {
+    options.signal?.throwIfAborted();
+    for await (const event of events) {
+      seen.push(event);
+      progress = progressAfter(progress, event);
+      const line = inNotebook ? noteOf(event) : (noteOf(event) ?? lineOf(event, progress));
+      if (inNotebook && now() - lastShown >= minimumIntervalMs) show(false);
+      if (line !== undefined) print(line);
+      options.signal?.throwIfAborted();
+    }
+  } finally {
+    if (inNotebook && seen.length > 0) show(true);
+  }
+  return summaryOf(seen, progress);
+}
+
+// What everyone should see, wherever the run is watched.
+function noteOf(event: TrainEvent): string | undefined {
+  if (event.type === "warning") return `warning: ${event.message}`;
+  if (event.type === "skipped") return `step ${formatCount(event.step)} refused: ${event.reason}`;
+  return undefined;
+}
+
+function lineOf(event: TrainEvent, progress: Progress): string | undefined {
+  switch (event.type) {
+    case "start":
+      return [
+        `training ${event.modelName} (${formatCount(event.parameters)} parameters) on ${event.datasetName}`,
+        `${formatCount(event.trainTokens)} tokens for training, ${formatCount(event.validationTokens)} for validation`,
+        `${formatCount(event.totalSteps)} steps of ${formatCount(event.tokensPerStep)} tokens`,
+        `engine ${event.engine} (${event.engineReason})`,
+        ...(event.resumedFromStep > 0 ? [`resumed from step ${formatCount(event.resumedFromStep)}`] : []),
+      ].join(" · ");
+    case "log":
+      return progressLine(progress);
+    case "evaluation": {
+      const best = event.isBest
+        ? ", best so far"
+        : `, no better for ${formatCount(event.evaluationsWithoutImprovement)}`;
+      return `evaluation at step ${formatCount(event.step)}: validation loss ${formatLoss(event.validationLoss)}, perplexity ${event.perplexity.toFixed(1)}, ${event.bitsPerByte.toFixed(3)} bits per byte${event.step === 0 ? " (before training)" : best}`;
+    }
+    case "checkpoint":
+      return `checkpoint at step ${formatCount(event.step)}: ${event.folder}${event.isBest ? " (best)" : ""}`;
+    case "finish":
+      return `${progressLine(progress)}${event.finalModelDir ? ` · model saved in ${event.finalModelDir}` : ""}`;
+    default:
+      return undefined;
+  }
+}
+
+function summaryOf(events: readonly TrainEvent[], { finish, bestValidationLoss }: Progress): TrainingSummary {
+  const figure = trainingFigure(events);
+  const base = events.find((event) => event.type === "evaluation" && event.step === 0);
+  const baseLoss = finish?.baseValidationLoss ?? (base?.type === "evaluation" ? base.validationLoss : undefined);
+  const bestLoss = finish?.bestValidationLoss ?? bestValidationLoss;
+  const end = finish
+    ? ` It took ${formatDuration(finish.seconds)} and at most ${formatBytes(finish.peakMemoryBytes)} of memory.${finish.finalModelDir ? ` The model is in ${finish.finalModelDir}.` : ""}`
+    : "";
+  const description = `${figure.description}${end}`;
+  return {
+    events,
+    figure,
+    description,
+    ...(finish && { finish }),
+    ...(baseLoss !== undefined && { baseValidationLoss: baseLoss }),
+    ...(bestLoss !== undefined && { bestValidationLoss: bestLoss }),
+    [jupyterDisplay]: () => ({ "text/plain": description }),
+  };
+}

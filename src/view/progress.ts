@@ -1,0 +1,95 @@
+/**
+ * One line that answers every question about a running training: how far, how good, how fast, how long, how big. In:
+ * the events as they come. Out: a small record, its line of text, and a display with a bar for notebooks. It holds no
+ * state of its own: each event turns one record into the next.
+ */
+import type { EvaluationEvent, FinishEvent, StartEvent, StepEvent, TrainEvent } from "../train/events.js";
+import { type Displayable, jupyterDisplay } from "./display.js";
+import { escapeMarkup } from "./escape.js";
+import { formatBytes, formatCount, formatDuration, formatLoss, formatShare } from "./format.js";
+
+/** The newest of each kind of event. */
+export interface Progress {
+  readonly start?: StartEvent;
+  readonly step?: StepEvent;
+  readonly evaluation?: EvaluationEvent;
+  /** Lowest validation loss so far, nats per token. */
+  readonly bestValidationLoss?: number;
+  readonly finish?: FinishEvent;
+}
+
+/**
+ * The record after one more event.
+ *
+ * @param progress the record before it; `{}` at the start.
+ * @param event the event.
+ * @returns a new record.
+ * @example
+ * progressAfter({}, { type: "warning", message: "slow disk" }); // {}
+ */
+export function progressAfter(progress: Progress, event: TrainEvent): Progress {
+  if (event.type === "start") return { start: event };
+  if (event.type === "step") return { ...progress, step: event };
+  if (event.type === "finish") return { ...progress, finish: event };
+  if (event.type !== "evaluation") return progress;
+  const best = Math.min(progress.bestValidationLoss ?? Number.POSITIVE_INFINITY, event.validationLoss);
+  return { ...progress, evaluation: event, ...(Number.isFinite(best) && { bestValidationLoss: best }) };
+}
+
+/**
+ * The line.
+ *
+ * @param progress the record.
+ * @returns share, step, epoch, loss, validation loss, speed, time left and memory, as far as they are known.
+ * @example
+ * progressLine({}); // "starting"
+ */
+export function progressLine(progress: Progress): string {
+  const { start, step, evaluation, bestValidationLoss, finish } = progress;
+  const { done, total } = steps(progress);
+  if (total === 0) return "starting";
+  const parts = [`${formatShare(done, total)}`, `step ${formatCount(done)} of ${formatCount(total)}`];
+  if (step) parts.push(`epoch ${step.epoch.toFixed(2)}`, `loss ${formatLoss(step.loss)}`);
+  if (evaluation) {
+    const best = bestValidationLoss !== undefined && bestValidationLoss < evaluation.validationLoss;
+    parts.push(
+      `validation loss ${formatLoss(evaluation.validationLoss)}${best ? ` (best ${formatLoss(bestValidationLoss)})` : ""}`,
+    );
+  }
+  if (step) parts.push(`${formatCount(step.tokensPerSecond)} tokens/s`);
+  if (finish)
+    parts.push(
+      `${endings[finish.reason]} after ${formatDuration(finish.seconds)}`,
+      `peak memory ${formatBytes(finish.peakMemoryBytes)}`,
+    );
+  else if (step) parts.push(`${formatDuration(step.etaSeconds)} left`, formatBytes(step.memoryBytes));
+  else if (start) parts.push(evaluation ? "first step" : "evaluating the model before training");
+  return parts.join(" · ");
+}
+
+/**
+ * The line as a display: text, and for notebooks the same with a progress bar that screen readers know.
+ *
+ * @param progress the record.
+ * @returns a displayable with text/plain and text/html.
+ * @example
+ * display(progressDisplay({}), { displayId: "run" });
+ */
+export function progressDisplay(progress: Progress): Displayable {
+  const line = progressLine(progress);
+  const { done, total } = steps(progress);
+  const bar = `<progress max="${Math.max(1, total)}" value="${done}" aria-label="training progress" style="width: 100%"></progress>`;
+  const html = `<div>${bar}<div style="font-variant-numeric: tabular-nums">${escapeMarkup(line)}</div></div>`;
+  return { [jupyterDisplay]: () => ({ "text/html": html, "text/plain": line }) };
+}
+
+const endings: Readonly<Record<FinishEvent["reason"], string>> = {
+  completed: "completed",
+  "early-stopping": "stopped early",
+  aborted: "stopped by hand",
+};
+
+function steps({ start, step, finish }: Progress): { done: number; total: number } {
+  const total = step?.totalSteps ?? start?.totalSteps ?? 0;
+  return { done: finish?.step ?? step?.step ?? start?.resumedFromStep ?? 0, total };
+}
