@@ -86,7 +86,9 @@ export async function writeFolderAtomic(
   try {
     await mkdir(temporary);
     await fill(temporary);
-    for (const entry of await readdir(temporary)) await syncFile(join(temporary, entry));
+    for (const entry of await readdir(temporary, { withFileTypes: true })) {
+      if (entry.isFile()) await syncFile(join(temporary, entry.name));
+    }
     await syncFolder(temporary);
     if (await exists(folder)) await rename(folder, previous);
     await rename(temporary, folder);
@@ -109,6 +111,37 @@ async function finishReplacement(folder: string, previous: string, keepOthers: b
     }
   }
   await rm(previous, { recursive: true, force: true });
+}
+
+/**
+ * Clears what a killed process left in a folder: temporary entries of processes that live no more, and replacements that
+ * stopped between two renames.
+ *
+ * @returns the names removed.
+ */
+export async function sweepTemporary(folder: string): Promise<string[]> {
+  const removed: string[] = [];
+  for (const entry of await readdir(folder)) {
+    const processId = new RegExp(`^\\${TEMPORARY_PREFIX}(\\d+)-`).exec(entry)?.[1];
+    if (processId !== undefined && !isAlive(Number(processId))) {
+      await rm(join(folder, entry), { recursive: true, force: true });
+      removed.push(entry);
+    }
+    if (/^checkpoint-\d+\.previous$/.test(entry)) {
+      await finishReplacement(join(folder, entry.replace(/\.previous$/, "")), join(folder, entry), false);
+    }
+  }
+  return removed;
+}
+
+function isAlive(processId: number): boolean {
+  if (processId === process.pid) return true;
+  try {
+    process.kill(processId, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
 }
 
 async function syncFile(path: string): Promise<void> {

@@ -32,7 +32,17 @@ const ARRAYS = {
 export type Dtype = keyof typeof ARRAYS;
 
 /** The typed arrays that hold a tensor's bits. */
-export type TensorArray = InstanceType<(typeof ARRAYS)[Dtype]>;
+export type TensorArray =
+  | Float64Array
+  | BigInt64Array
+  | BigUint64Array
+  | Float32Array
+  | Int32Array
+  | Uint32Array
+  | Int16Array
+  | Uint16Array
+  | Int8Array
+  | Uint8Array;
 
 /** One tensor: `data` holds its elements in row-major order. */
 export interface TensorData {

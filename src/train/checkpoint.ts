@@ -1,0 +1,275 @@
+/**
+ * Checkpoints of a run. In: weights, Adam's two moments, the trainer's state. Out: a folder `checkpoint-000050` that is whole
+ * or not there, verified by size and sha256 when it is read, and that also loads as a model. It knows no engine, decides
+ * nothing about when to save, and does not lock the output folder.
+ * Files: those of a model, optimizer.safetensors (`m.<weight>`, `v.<weight>`), state.json, manifest.json.
+ */
+import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { shapedTensors, writeModelFiles } from "../export/huggingface.js";
+import { readJson, sha256File, sweepTemporary, temporaryPath, writeFileAtomic, writeFolderAtomic } from "../files.js";
+import { problem } from "../message.js";
+import type { Gpt2Config } from "../model/gpt2-config.js";
+import { loadPretrained } from "../model/pretrained.js";
+import { readSafetensors, toFloat32, writeSafetensors } from "../model/safetensors.js";
+
+/** Everything a run needs to go on. */
+export interface Checkpoint {
+  /** Optimiser steps done. */
+  readonly step: number;
+  readonly runId: string;
+  readonly config: Gpt2Config;
+  /** By full Hugging Face name. */
+  readonly weights: ReadonlyMap<string, Float32Array>;
+  /** Adam's moments under the weights' names. */
+  readonly optimizer: {
+    readonly m: ReadonlyMap<string, Float32Array>;
+    readonly v: ReadonlyMap<string, Float32Array>;
+  };
+  /** The trainer's own: position in the data, best loss, hashes. Plain JSON, finite numbers only. */
+  readonly state: Readonly<Record<string, unknown>>;
+}
+
+/** A checkpoint that was read, and where from. */
+export interface LoadedCheckpoint extends Checkpoint {
+  readonly folder: string;
+}
+
+/** A checkpoint folder that could not be used, and why. */
+export interface SkippedCheckpoint {
+  readonly folder: string;
+  readonly reason: string;
+}
+
+const NAME = /^checkpoint-(\d+)$/;
+const MANIFEST = "manifest.json";
+const VERSION = 1;
+
+/** The name of a step's folder: `checkpoint-000050`. */
+export function checkpointName(step: number): string {
+  return `checkpoint-${String(step).padStart(6, "0")}`;
+}
+
+/**
+ * Makes sure that a run can write its output, before it starts. Clears what a killed run left half-written.
+ *
+ * @param outputDir made when missing, its parents too.
+ * @returns its absolute path.
+ * @throws Error when it cannot be made or written to.
+ */
+export async function prepareOutputDir(outputDir: string): Promise<string> {
+  const folder = resolve(outputDir);
+  const probe = temporaryPath(join(folder, "probe"));
+  try {
+    await mkdir(folder, { recursive: true });
+    await writeFileAtomic(probe, "");
+    await rm(probe);
+  } catch (error) {
+    const found = (error as Error).message;
+    const fix = "choose another outputDir, or make this one writable";
+    throw new Error(problem({ cannot: `write to outputDir ${folder}`, found, expected: "a folder to write in", fix }), {
+      cause: error,
+    });
+  }
+  await sweepTemporary(folder);
+  return folder;
+}
+
+/**
+ * Saves a checkpoint: temporary folder, fsync, manifest, rename. One of the same step is replaced.
+ *
+ * @param outputDir the run's folder.
+ * @param checkpoint with `tokenizerFolder`, whose tokenizer files are copied so that the folder loads as a model.
+ * @returns the folder's absolute path.
+ * @throws Error when the disk refuses; earlier checkpoints are untouched and nothing half-written stays.
+ * @example
+ * await saveCheckpoint("./gpt2_finetuned", { step: 50, runId, config, weights, optimizer: { m, v }, state, tokenizerFolder });
+ */
+export async function saveCheckpoint(
+  outputDir: string,
+  checkpoint: Checkpoint & { readonly tokenizerFolder: string },
+): Promise<string> {
+  const { step, runId, config, weights, optimizer, state, tokenizerFolder } = checkpoint;
+  const folder = join(resolve(outputDir), checkpointName(step));
+  const stateJson = toJson(state);
+  const moments = new Map([...shapedTensors(config, optimizer.m, "m."), ...shapedTensors(config, optimizer.v, "v.")]);
+  await writeFolderAtomic(folder, async (temporary) => {
+    await writeModelFiles(temporary, { config, weights, tokenizerFolder });
+    await writeSafetensors(join(temporary, "optimizer.safetensors"), moments);
+    await writeFileAtomic(join(temporary, "state.json"), stateJson);
+    const files: Record<string, FileIdentity> = {};
+    for (const name of (await readdir(temporary)).sort()) files[name] = await identify(join(temporary, name));
+    const manifest: Manifest = { format: "fledge-checkpoint", version: VERSION, step, runId, files };
+    await writeFileAtomic(join(temporary, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
+  });
+  return folder;
+}
+
+interface FileIdentity {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+interface Manifest {
+  readonly format: "fledge-checkpoint";
+  readonly version: number;
+  readonly step: number;
+  readonly runId: string;
+  readonly files: Readonly<Record<string, FileIdentity>>;
+}
+
+async function identify(path: string): Promise<FileIdentity> {
+  return { bytes: (await stat(path)).size, sha256: await sha256File(path) };
+}
+
+// JSON turns NaN and Infinity into null, which would come back as a different state.
+function toJson(state: Readonly<Record<string, unknown>>): string {
+  const json = JSON.stringify(
+    state,
+    (key, value: unknown) => {
+      if (typeof value === "number" && !Number.isFinite(value)) {
+        const fix = `leave ${key} out until it has a value`;
+        throw new TypeError(
+          problem({ cannot: "save the state", found: `${key} ${value}`, expected: "a finite number", fix }),
+        );
+      }
+      return value;
+    },
+    2,
+  );
+  return `${json}\n`;
+}
+
+/**
+ * Reads a checkpoint after comparing every file with the manifest.
+ *
+ * @throws Error naming what is missing or differs; RangeError for a version this Fledge does not know.
+ */
+export async function loadCheckpoint(folder: string): Promise<LoadedCheckpoint> {
+  const manifest = await readManifest(folder);
+  for (const [name, { bytes, sha256 }] of Object.entries(manifest.files)) {
+    const path = join(folder, name);
+    const { size } = await stat(path).catch(() => ({ size: undefined }));
+    if (size === undefined) throw damaged(folder, `no ${name}`, "every file of its manifest");
+    if (size !== bytes) throw damaged(folder, `${name} of ${count(size)} bytes`, `${count(bytes)} bytes`);
+    if ((await sha256File(path)) !== sha256) throw damaged(folder, `${name} with another sha256`, sha256);
+  }
+  const { config, weights } = await loadPretrained(resolve(folder));
+  const { tensors } = await readSafetensors(join(folder, "optimizer.safetensors"));
+  const moment = (prefix: string): Map<string, Float32Array> => {
+    const found = [...tensors].filter(([name]) => name.startsWith(prefix));
+    return new Map(found.map(([name, tensor]) => [name.slice(prefix.length), toFloat32(tensor, name)]));
+  };
+  const state = await readJson(join(folder, "state.json"), "the run's state");
+  const { step, runId } = manifest;
+  return {
+    folder: resolve(folder),
+    step,
+    runId,
+    config,
+    weights,
+    optimizer: { m: moment("m."), v: moment("v.") },
+    state,
+  };
+}
+
+async function readManifest(folder: string): Promise<Manifest> {
+  const json = await readJson(join(folder, MANIFEST), "the checkpoint's manifest");
+  const { format, version, step, runId, files } = json;
+  if (format !== "fledge-checkpoint" || !Number.isSafeInteger(step) || typeof runId !== "string") {
+    throw damaged(folder, "a manifest of another kind", "one that Fledge wrote");
+  }
+  if (version !== VERSION) {
+    const found = `version ${JSON.stringify(version)}`;
+    const fix = "resume with the Fledge that wrote it";
+    throw new RangeError(problem({ cannot: `read checkpoint ${folder}`, found, expected: `version ${VERSION}`, fix }));
+  }
+  const identities = typeof files === "object" && files !== null ? Object.entries(files) : [];
+  const plain = identities.every(([name, file]) => basename(name) === name && typeof file?.sha256 === "string");
+  const must = ["config.json", "model.safetensors", "optimizer.safetensors", "state.json"];
+  if (!plain || !must.every((name) => identities.some(([known]) => known === name))) {
+    throw damaged(folder, "a manifest without its files", must.join(", "));
+  }
+  return { format, version, step: step as number, runId, files: Object.fromEntries(identities) };
+}
+
+function damaged(folder: string, found: string, expected: string): Error {
+  const fix = "delete this folder and resume from an earlier checkpoint";
+  return new Error(problem({ cannot: `read checkpoint ${folder}`, found, expected, fix }));
+}
+
+function count(value: number): string {
+  return value.toLocaleString("en");
+}
+
+/** The checkpoint folders of a run, oldest first; whole or not is not looked at. */
+export async function listCheckpoints(outputDir: string): Promise<string[]> {
+  const entries = await readdir(outputDir).catch(() => []);
+  const steps = entries.flatMap((entry) => {
+    const step = NAME.exec(entry)?.[1];
+    return step === undefined ? [] : [{ entry, step: Number(step) }];
+  });
+  return steps.sort((a, b) => a.step - b.step).map(({ entry }) => join(resolve(outputDir), entry));
+}
+
+/**
+ * Finds where a run can go on: the newest checkpoint that is whole.
+ *
+ * @returns it with those that were skipped and why, or undefined when there is none at all.
+ * @throws Error when there are checkpoints but every one is damaged, rather than start afresh in silence.
+ */
+export async function newestCheckpoint(
+  outputDir: string,
+): Promise<{ checkpoint: LoadedCheckpoint; skipped: SkippedCheckpoint[] } | undefined> {
+  const skipped: SkippedCheckpoint[] = [];
+  for (const folder of (await listCheckpoints(outputDir)).reverse()) {
+    try {
+      return { checkpoint: await loadCheckpoint(folder), skipped };
+    } catch (error) {
+      skipped.push({ folder, reason: (error as Error).message });
+    }
+  }
+  if (skipped.length === 0) return undefined;
+  const found = skipped.map(({ folder, reason }) => `${basename(folder)} (${reason})`).join("; ");
+  const fix = `delete the checkpoint folders in ${outputDir} to start afresh`;
+  throw new Error(problem({ cannot: `resume from ${outputDir}`, found, expected: "one whole checkpoint", fix }));
+}
+
+/**
+ * Deletes the checkpoints that are not to be kept. When none of those to keep is whole, the newest whole one stays too.
+ *
+ * @param keep folders (or their names).
+ * @returns the folders deleted.
+ */
+export async function pruneCheckpoints(outputDir: string, keep: readonly string[]): Promise<string[]> {
+  const names = new Set(keep.map((folder) => basename(folder)));
+  const folders = await listCheckpoints(outputDir);
+  const kept = folders.filter((folder) => names.has(basename(folder)));
+  const lastGood = (await firstWhole(kept)) ?? (await firstWhole([...folders].reverse()));
+  const deleted: string[] = [];
+  for (const folder of folders) {
+    if (names.has(basename(folder)) || folder === lastGood) continue;
+    // Renamed first: a folder half deleted must not look like a checkpoint.
+    const doomed = temporaryPath(folder);
+    await rename(folder, doomed);
+    await rm(doomed, { recursive: true, force: true });
+    deleted.push(folder);
+  }
+  return deleted;
+}
+
+// By sizes alone: reading gigabytes again at each save would slow the run.
+async function firstWhole(folders: readonly string[]): Promise<string | undefined> {
+  for (const folder of folders) {
+    const manifest = await readManifest(folder).catch(() => undefined);
+    if (manifest === undefined) continue;
+    const sizes = await Promise.all(
+      Object.entries(manifest.files).map(async ([name, { bytes }]) => {
+        const stats = await stat(join(folder, name)).catch(() => undefined);
+        return stats?.size === bytes;
+      }),
+    );
+    if (sizes.every(Boolean)) return folder;
+  }
+  return undefined;
+}
