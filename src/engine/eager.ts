@@ -1,0 +1,121 @@
+/**
+ * The fallback engine: the same step functions run at once by plain TensorFlow.js (WebAssembly or JavaScript), with no
+ * native library. In: step functions, host arrays. Out: host arrays. Slow, and says so in its description.
+ */
+import * as tf from "@tensorflow/tfjs";
+import { problem } from "../message.js";
+import type { AdamUpdate, CompiledStep, Engine, HostArray, TensorSpec, VariableInit, Variables } from "./engine.js";
+import { sizeOf } from "./program.js";
+import { registerWasmKernels } from "./wasm-kernels.js";
+
+/**
+ * Opens TensorFlow.js as a training engine.
+ *
+ * @param name which of its backends computes
+ */
+export async function openEager(name: "wasm" | "cpu"): Promise<Engine> {
+  if (name === "wasm") {
+    await import("@tensorflow/tfjs-backend-wasm");
+    registerWasmKernels();
+  }
+  tf.enableProdMode();
+  if (!(await tf.setBackend(name))) throw new Error(`TensorFlow.js could not start its ${name} backend.`);
+  const variables = new EagerVariables();
+  const kind = name === "wasm" ? "WebAssembly" : "plain JavaScript";
+  return {
+    name,
+    description: `TensorFlow.js ${tf.version_core} in ${kind}, float32 products; slow, for small models only`,
+    async createVariables(inits) {
+      await tf.setBackend(name);
+      for (const [variable, init] of inits) variables.create(variable, init);
+    },
+    async readVariables(names) {
+      const entries = [...names].map(async (variable) => {
+        const values = await variables.tensor(variable).data();
+        return [variable, Float32Array.from(values)] as const;
+      });
+      return new Map(await Promise.all(entries));
+    },
+    async compile(_name, specs, step): Promise<CompiledStep> {
+      return {
+        async run(inputs) {
+          await tf.setBackend(name);
+          const outputs = tf.tidy(() => step(toTensors(specs, inputs), variables));
+          const result: Record<string, Float32Array> = {};
+          for (const [output, tensor] of Object.entries(outputs)) {
+            result[output] = Float32Array.from(await tensor.data());
+            tensor.dispose();
+          }
+          return result;
+        },
+      };
+    },
+    async dispose() {
+      variables.dispose();
+    },
+  };
+}
+
+/** A TypeError for an array that does not fill its shape. */
+export function lengthMismatch(what: string, found: number, shape: readonly number[]): TypeError {
+  return new TypeError(
+    problem({
+      cannot: `fill ${what}`,
+      found: `${found} values`,
+      expected: `${sizeOf(shape)} for shape [${shape.join(", ")}]`,
+      fix: "pass one value per element, row by row",
+    }),
+  );
+}
+
+function toTensors(specs: Readonly<Record<string, TensorSpec>>, inputs: Readonly<Record<string, HostArray>>) {
+  const tensors: Record<string, tf.Tensor> = {};
+  for (const [name, { shape, dtype }] of Object.entries(specs)) {
+    const values = inputs[name];
+    if (values?.length !== sizeOf(shape)) throw lengthMismatch(`input "${name}"`, values?.length ?? 0, shape);
+    tensors[name] = tf.tensor(values, [...shape], dtype);
+  }
+  return tensors;
+}
+
+class EagerVariables implements Variables {
+  private readonly tensors = new Map<string, tf.Tensor>();
+
+  create(name: string, { shape, values }: VariableInit): void {
+    if (values && values.length !== sizeOf(shape)) throw lengthMismatch(`variable "${name}"`, values.length, shape);
+    this.replace(name, values ? tf.tensor(values.slice(), [...shape], "float32") : tf.zeros([...shape]));
+  }
+  tensor(name: string): tf.Tensor {
+    const tensor = this.tensors.get(name);
+    if (!tensor) throw new RangeError(`Unknown variable "${name}".`);
+    return tensor;
+  }
+  // A clone, because tf.tidy may dispose what the step was given.
+  read(name: string): tf.Tensor {
+    return tf.clone(this.tensor(name));
+  }
+  assign(name: string, value: tf.Tensor): void {
+    this.replace(name, tf.clone(value));
+  }
+  assignAdd(name: string, value: tf.Tensor): void {
+    this.replace(name, tf.add(this.tensor(name), value));
+  }
+  adam(update: AdamUpdate): void {
+    const { gradient, beta1, beta2, epsilon } = update;
+    const m = tf.add(tf.mul(this.tensor(update.firstMoment), beta1), tf.mul(gradient, tf.sub(1, beta1)));
+    const v = tf.add(tf.mul(this.tensor(update.secondMoment), beta2), tf.mul(tf.square(gradient), tf.sub(1, beta2)));
+    const correction = tf.div(tf.sqrt(tf.sub(1, update.beta2Power)), tf.sub(1, update.beta1Power));
+    const step = tf.mul(tf.mul(update.learningRate, correction), tf.div(m, tf.add(tf.sqrt(v), epsilon)));
+    this.replace(update.variable, tf.sub(this.tensor(update.variable), step));
+    this.replace(update.firstMoment, m);
+    this.replace(update.secondMoment, v);
+  }
+  dispose(): void {
+    for (const tensor of this.tensors.values()) tensor.dispose();
+    this.tensors.clear();
+  }
+  private replace(name: string, tensor: tf.Tensor): void {
+    this.tensors.get(name)?.dispose();
+    this.tensors.set(name, tf.keep(tensor));
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * What a training engine is: it keeps named variables, compiles step functions written with TensorFlow.js operations, and
+ * runs them. Types only; the engines are tensorflow.ts (compiled) and eager.ts (plain TensorFlow.js), choose.ts picks one.
+ */
+import type * as tf from "@tensorflow/tfjs";
+import type { Program } from "./program.js";
+
+/** Element types that cross the border between the host and an engine. */
+export type DType = "float32" | "int32" | "bool";
+
+/** Static shape and element type of a tensor. */
+export interface TensorSpec {
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+}
+
+/** Tensor contents on the host, row-major. */
+export type HostArray = Float32Array | Int32Array;
+
+/** A variable to create: `values` has the product of `shape` elements; left out, the variable starts at zero. */
+export interface VariableInit {
+  readonly shape: readonly number[];
+  readonly values?: Float32Array;
+}
+
+/** One Adam update in place (Kingma & Ba 2015, Algorithm 1); scalars are tensors of shape []. */
+export interface AdamUpdate {
+  readonly variable: string;
+  readonly firstMoment: string;
+  readonly secondMoment: string;
+  readonly gradient: tf.Tensor;
+  readonly learningRate: tf.Tensor;
+  readonly beta1: tf.Tensor;
+  readonly beta2: tf.Tensor;
+  /** β₁ᵗ and β₂ᵗ of the step being made, t from 1. */
+  readonly beta1Power: tf.Tensor;
+  readonly beta2Power: tf.Tensor;
+  /** Added to √v before the bias correction of v is divided out: TensorFlow's ε̂ = ε √(1 − β₂ᵗ). */
+  readonly epsilon: tf.Tensor;
+}
+
+/** The state that a step function reads and updates. Updates take effect in the order in which they are written. */
+export interface Variables {
+  read(name: string): tf.Tensor;
+  assign(name: string, value: tf.Tensor): void;
+  assignAdd(name: string, value: tf.Tensor): void;
+  adam(update: AdamUpdate): void;
+}
+
+/** A step written with TensorFlow.js operations: static shapes, no reading of values. */
+export type StepFunction = (inputs: Record<string, tf.Tensor>, variables: Variables) => Record<string, tf.Tensor>;
+
+/** A step that can be run again and again with other inputs. */
+export interface CompiledStep {
+  /** The traced program, where the engine makes one; print it with `describeProgram`. */
+  readonly program?: Program;
+  /**
+   * Runs the step without blocking the event loop on the compiled engine.
+   *
+   * @param inputs one array per input of the step, as long as its shape says
+   * @returns the outputs by name
+   * @throws TypeError when an input is missing or has the wrong length
+   */
+  run(inputs: Readonly<Record<string, HostArray>>): Promise<Record<string, Float32Array>>;
+}
+
+/** Precision of the matrix multiplications; everything else is float32. */
+export type Precision = "float32" | "bfloat16";
+
+/** Names of the engines, best first. */
+export const engineNames = ["tensorflow", "wasm", "cpu"] as const;
+export type EngineName = (typeof engineNames)[number];
+
+/** Keeps variables and runs steps. */
+export interface Engine {
+  readonly name: EngineName;
+  /** `tensorflow (TensorFlow 2.21.0 on CPU, bfloat16)`: one line for people. */
+  readonly description: string;
+  createVariables(variables: ReadonlyMap<string, VariableInit>): Promise<void>;
+  /** Copies variables to the host. */
+  readVariables(names: Iterable<string>): Promise<Map<string, Float32Array>>;
+  compile(name: string, inputs: Readonly<Record<string, TensorSpec>>, step: StepFunction): Promise<CompiledStep>;
+  /** Frees everything the engine holds; safe to call twice. */
+  dispose(): Promise<void>;
+}

@@ -1,0 +1,127 @@
+/**
+ * A TensorFlow graph under construction, with the few attribute kinds that programs need, and host tensors that free
+ * themselves when asked. In: operation types, inputs, attributes. Out: TF_Output handles. It runs nothing.
+ */
+import { problem } from "../message.js";
+import type { HostArray } from "./engine.js";
+import { dataTypes, type Pointer, type TensorFlowLibrary, type TfDType, type TfOutput } from "./tensorflow-library.js";
+
+/** An attribute of a TensorFlow operation, told apart by its key. */
+export type Attribute =
+  | { readonly type: TfDType }
+  | { readonly int: number }
+  | { readonly bool: boolean }
+  | { readonly string: string }
+  | { readonly shape: readonly number[] }
+  | { readonly tensor: Pointer };
+
+/** What a graph operation is made of. A list of outputs among the inputs is a list input. */
+export interface NodeSpec {
+  readonly inputs?: readonly (TfOutput | readonly TfOutput[])[];
+  readonly attributes?: Readonly<Record<string, Attribute>>;
+  readonly after?: readonly Pointer[];
+}
+
+/** Calls a C function with a status and throws what it reports. */
+export function withStatus<Result>(library: TensorFlowLibrary, action: string, call: (status: Pointer) => Result): Result {
+  const status = library.newStatus();
+  const result = call(status);
+  checkStatus(library, action, status);
+  return result;
+}
+
+/** Throws what a status reports. */
+export function checkStatus(library: TensorFlowLibrary, action: string, status: Pointer): void {
+  if (library.getCode(status) === 0) return;
+  const found = String(library.message(status));
+  const outOfMemory = /OOM|resource exhausted|allocat/i.test(found);
+  throw new Error(
+    problem({
+      cannot: action,
+      found: `TensorFlow said "${found.slice(0, 600)}"`,
+      expected: "success",
+      fix: outOfMemory
+        ? "halve batchSize and double gradientAccumulation, or shorten blockSize"
+        : "look at the program with describeProgram(), or run the same step with FLEDGE_ENGINE=cpu",
+    }),
+  );
+}
+
+/** Copies an array into a new TensorFlow tensor; free it with `library.deleteTensor`. */
+export function toTensor(
+  library: TensorFlowLibrary,
+  values: HostArray | Uint8Array,
+  shape: readonly number[],
+  dtype: TfDType,
+): Pointer {
+  const tensor = library.allocateTensor(dataTypes[dtype], shape, shape.length, values.byteLength);
+  if (values.byteLength > 0) library.copyIn(library.tensorData(tensor), values, values.byteLength);
+  return tensor;
+}
+
+/** Copies a float32 tensor to the host and frees it. */
+export function takeFloats(library: TensorFlowLibrary, tensor: Pointer): Float32Array {
+  const bytes = Number(library.tensorByteSize(tensor));
+  const values = new Float32Array(bytes / 4);
+  if (bytes > 0) library.copyOut(values, library.tensorData(tensor), bytes);
+  library.deleteTensor(tensor);
+  return values;
+}
+
+/** Builds operations into one TF_Graph; names are unique by a running number. */
+export class TensorFlowGraph {
+  readonly graph: Pointer;
+  private count = 0;
+
+  constructor(private readonly library: TensorFlowLibrary) {
+    this.graph = library.newGraph();
+  }
+
+  /** Adds an operation and returns its TF_Operation. */
+  operation(type: string, { inputs = [], attributes = {}, after = [] }: NodeSpec): Pointer {
+    const { library } = this;
+    const description = library.newOperation(this.graph, type, `${type}_${this.count++}`);
+    for (const input of inputs) {
+      if ("oper" in input) library.addInput(description, input);
+      else library.addInputList(description, input, input.length);
+    }
+    for (const operation of after) library.addControlInput(description, operation);
+    for (const [name, attribute] of Object.entries(attributes)) this.setAttribute(description, name, attribute);
+    return withStatus(library, `build a TensorFlow ${type}`, (status) => library.finishOperation(description, status));
+  }
+
+  /** Adds an operation and returns its first output. */
+  output(type: string, spec: NodeSpec): TfOutput {
+    return { oper: this.operation(type, spec), index: 0 };
+  }
+
+  /** Adds a constant. */
+  constant(values: HostArray | Uint8Array, shape: readonly number[], dtype: TfDType): TfOutput {
+    const tensor = toTensor(this.library, values, shape, dtype);
+    try {
+      return this.output("Const", { attributes: { dtype: { type: dtype }, value: { tensor } } });
+    } finally {
+      this.library.deleteTensor(tensor);
+    }
+  }
+
+  /** Adds a vector (or, with `shape`, another tensor) of int32. */
+  integers(values: readonly number[], shape: readonly number[] = [values.length]): TfOutput {
+    return this.constant(Int32Array.from(values), shape, "int32");
+  }
+
+  private setAttribute(description: Pointer, name: string, attribute: Attribute): void {
+    const { library } = this;
+    if ("type" in attribute) library.setAttrType(description, name, dataTypes[attribute.type]);
+    else if ("int" in attribute) library.setAttrInt(description, name, attribute.int);
+    else if ("bool" in attribute) library.setAttrBool(description, name, attribute.bool ? 1 : 0);
+    else if ("string" in attribute) {
+      library.setAttrString(description, name, attribute.string, Buffer.byteLength(attribute.string));
+    } else if ("shape" in attribute) library.setAttrShape(description, name, attribute.shape, attribute.shape.length);
+    else {
+      withStatus(library, `set ${name}`, (status) =>
+        library.setAttrTensor(description, name, attribute.tensor, status),
+      );
+    }
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * The compiled engine: one TensorFlow graph and session holds the variables and every program; a step is one call that
+ * runs off the main thread. In: step functions, host arrays. Out: host arrays. It chooses nothing (see choose.ts).
+ */
+import { promisify } from "node:util";
+import { problem } from "../message.js";
+import { lengthMismatch } from "./eager.js";
+import type { CompiledStep, Engine, HostArray, Precision, StepFunction, TensorSpec, VariableInit } from "./engine.js";
+import { sizeOf } from "./program.js";
+import { checkStatus, takeFloats, TensorFlowGraph, toTensor, withStatus } from "./tensorflow-graph.js";
+import { loadTensorFlow, type Pointer, type TensorFlowLibrary, type TfOutput } from "./tensorflow-library.js";
+import { type EmittedProgram, emitTensorFlow } from "./to-tensorflow.js";
+import { trace } from "./trace.js";
+
+/** How a TensorFlow engine is opened. */
+export interface TensorFlowOptions {
+  /** The `tensorflow` folder of a Python environment. */
+  readonly folder: string;
+  readonly precision: Precision;
+}
+
+/**
+ * Opens TensorFlow as a training engine.
+ *
+ * @throws Error or RangeError as `loadTensorFlow` does
+ */
+export function openTensorFlow({ folder, precision }: TensorFlowOptions): Engine {
+  return new TensorFlowEngine(loadTensorFlow(folder), precision);
+}
+
+class TensorFlowEngine implements Engine {
+  readonly name = "tensorflow";
+  readonly description: string;
+  private readonly graph: TensorFlowGraph;
+  private readonly session: Pointer;
+  private readonly handles = new Map<string, TfOutput>();
+  private readonly shapes = new Map<string, readonly number[]>();
+  private running: Promise<unknown> = Promise.resolve();
+  private open = true;
+
+  constructor(
+    private readonly library: TensorFlowLibrary,
+    private readonly precision: Precision,
+  ) {
+    this.graph = new TensorFlowGraph(library);
+    const options = library.newSessionOptions();
+    this.session = withStatus(library, "open a TensorFlow session", (status) =>
+      library.newSession(this.graph.graph, options, status),
+    );
+    library.deleteSessionOptions(options);
+    this.description = `TensorFlow ${library.version} on ${this.hasGpu() ? "GPU" : "CPU"}, ${precision} products`;
+  }
+
+  async createVariables(variables: ReadonlyMap<string, VariableInit>): Promise<void> {
+    for (const [name, { shape, values }] of variables) {
+      if (values && values.length !== sizeOf(shape)) throw lengthMismatch(`variable "${name}"`, values.length, shape);
+      const handle = this.variable(name, shape);
+      const value = values
+        ? this.graph.output("Placeholder", { attributes: { dtype: { type: "float32" }, shape: { shape } } })
+        : this.zeros(shape);
+      const assign = this.graph.operation("AssignVariableOp", {
+        inputs: [handle, value],
+        attributes: { dtype: { type: "float32" } },
+      });
+      const feeds: Feed[] = values ? [{ input: value, values, spec: { shape, dtype: "float32" } }] : [];
+      await this.run(feeds, [], [assign]);
+    }
+  }
+
+  async readVariables(names: Iterable<string>): Promise<Map<string, Float32Array>> {
+    const result = new Map<string, Float32Array>();
+    for (const name of names) {
+      const handle = this.handles.get(name);
+      if (!handle) throw new RangeError(`Unknown variable "${name}".`);
+      const attributes = { dtype: { type: "float32" } } as const;
+      const read = this.graph.output("ReadVariableOp", { inputs: [handle], attributes });
+      const [values] = await this.run([], [read], []);
+      result.set(name, values as Float32Array);
+    }
+    return result;
+  }
+
+  async compile(name: string, inputs: Readonly<Record<string, TensorSpec>>, step: StepFunction): Promise<CompiledStep> {
+    const program = trace(step, { name, inputs, variables: this.shapes, precision: this.precision });
+    const emitted = emitTensorFlow(program, this.graph, this.handles);
+    return { program, run: (values) => this.runStep(emitted, inputs, values) };
+  }
+
+  async dispose(): Promise<void> {
+    if (!this.open) return;
+    this.open = false;
+    await this.running.catch(() => {});
+    withStatus(this.library, "close TensorFlow", (status) => this.library.closeSession(this.session, status));
+    withStatus(this.library, "close TensorFlow", (status) => this.library.deleteSession(this.session, status));
+    this.library.deleteGraph(this.graph.graph);
+  }
+
+  private async runStep(
+    emitted: EmittedProgram,
+    specs: Readonly<Record<string, TensorSpec>>,
+    inputs: Readonly<Record<string, HostArray>>,
+  ): Promise<Record<string, Float32Array>> {
+    const feeds: Feed[] = [];
+    for (const [name, spec] of Object.entries(specs)) {
+      const values = inputs[name];
+      if (values?.length !== sizeOf(spec.shape)) throw lengthMismatch(`input "${name}"`, values?.length ?? 0, spec.shape);
+      const input = emitted.inputs.get(name);
+      if (input) feeds.push({ input, values, spec });
+    }
+    const names = [...emitted.outputs.keys()];
+    const results = await this.run(feeds, [...emitted.outputs.values()], emitted.effects);
+    return Object.fromEntries(names.map((name, i) => [name, results[i] as Float32Array]));
+  }
+
+  // One call at a time: a second step waits for the first, since both change the same variables.
+  private run(feeds: readonly Feed[], fetches: readonly TfOutput[], targets: readonly Pointer[]): Promise<Float32Array[]> {
+    const result = this.running.catch(() => {}).then(() => this.runNow(feeds, fetches, targets));
+    this.running = result;
+    return result;
+  }
+
+  private async runNow(
+    feeds: readonly Feed[],
+    fetches: readonly TfOutput[],
+    targets: readonly Pointer[],
+  ): Promise<Float32Array[]> {
+    const { library } = this;
+    if (!this.open) {
+      throw new Error(
+        problem({
+          cannot: "run a step",
+          found: "an engine that was disposed",
+          expected: "an open one",
+          fix: "open a new engine with chooseEngine()",
+        }),
+      );
+    }
+    const tensors = feeds.map(({ values, spec }) => toTensor(library, values, spec.shape, spec.dtype));
+    const results: Pointer[] = fetches.map(() => null);
+    const status = library.newStatus();
+    const call = promisify(library.sessionRun.async) as (...values: unknown[]) => Promise<void>;
+    await call(
+      ...[this.session, null],
+      ...[feeds.map((feed) => feed.input), tensors, tensors.length],
+      ...[fetches, results, fetches.length],
+      ...[targets, targets.length, null, status],
+    );
+    for (const tensor of tensors) library.deleteTensor(tensor);
+    checkStatus(library, "run a step", status);
+    return results.map((tensor) => takeFloats(library, tensor));
+  }
+
+  private variable(name: string, shape: readonly number[]): TfOutput {
+    const known = this.handles.get(name);
+    if (known) return known;
+    const attributes = { dtype: { type: "float32" }, shape: { shape }, shared_name: { string: name } } as const;
+    const handle = this.graph.output("VarHandleOp", { attributes });
+    this.handles.set(name, handle);
+    this.shapes.set(name, shape);
+    return handle;
+  }
+
+  private zeros(shape: readonly number[]): TfOutput {
+    const zero = this.graph.constant(Float32Array.of(0), [], "float32");
+    const attributes = { T: { type: "float32" }, index_type: { type: "int32" } } as const;
+    return this.graph.output("Fill", { inputs: [this.graph.integers(shape), zero], attributes });
+  }
+
+  private hasGpu(): boolean {
+    const { library } = this;
+    return withStatus(library, "list TensorFlow's devices", (status) => {
+      const devices = library.listDevices(this.session, status);
+      const types = Array.from({ length: library.deviceCount(devices) }, (_, i) =>
+        String(library.deviceType(devices, i, status)),
+      );
+      library.deleteDevices(devices);
+      return types.includes("GPU");
+    });
+  }
+}
+
+interface Feed {
+  readonly input: TfOutput;
+  readonly values: HostArray;
+  readonly spec: TensorSpec;
+}

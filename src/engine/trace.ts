@@ -1,0 +1,223 @@
+/**
+ * A TensorFlow.js backend that records instead of computing. In: a function of TensorFlow.js operations (its gradients
+ * included, since TensorFlow.js differentiates by calling more kernels). Out: a Program. It runs nothing; a kernel that is
+ * not covered fails here, with its name. The kernels themselves are in trace-kernels.ts.
+ */
+import * as tf from "@tensorflow/tfjs";
+import { problem } from "../message.js";
+import type { AdamUpdate, Precision, StepFunction, TensorSpec, Variables } from "./engine.js";
+import { type Operation, type OperationAttributes, type OperationName, type Program, prune, type Value } from "./program.js";
+import { checkDType, registerTraceKernels } from "./trace-kernels.js";
+
+const backendName = "trace";
+
+/** What a trace is made with. */
+export interface TraceOptions {
+  readonly name: string;
+  readonly inputs: Readonly<Record<string, TensorSpec>>;
+  /** Shapes of the variables that the step may read or update. */
+  readonly variables: ReadonlyMap<string, readonly number[]>;
+  readonly precision: Precision;
+}
+
+/**
+ * Records one call of a step function.
+ *
+ * @returns the program, without the operations that nothing needs
+ * @throws Error when the step uses an operation that the tracer does not cover, or reads a tensor's value
+ * @example
+ * trace((x) => ({ y: tf.square(x.a) }), { name: "square", inputs: { a: { shape: [2], dtype: "float32" } }, … });
+ */
+export function trace(step: StepFunction, options: TraceOptions): Program {
+  const recorder = new Recorder(options.precision);
+  const previous = tf.engine().backendName;
+  const backend = traceBackend();
+  tf.engine().setBackend(backendName);
+  backend.recorder = recorder;
+  try {
+    return record(step, options, recorder);
+  } finally {
+    backend.recorder = undefined;
+    tf.engine().setBackend(previous ?? "cpu");
+  }
+}
+
+function record(step: StepFunction, options: TraceOptions, recorder: Recorder): Program {
+  const outputs = new Map<string, number>();
+  tf.tidy(() => {
+    const inputs: Record<string, tf.Tensor> = {};
+    for (const [name, spec] of Object.entries(options.inputs)) {
+      inputs[name] = recorder.tensor(recorder.add("input", [], { name }, [spec]));
+    }
+    const results = step(inputs, new TracedVariables(recorder, options.variables));
+    for (const [name, tensor] of Object.entries(results)) outputs.set(name, recorder.value(tensor).id);
+  });
+  return prune({ name: options.name, operations: recorder.operations, outputs });
+}
+
+/** Collects operations and hands out symbolic values. */
+export class Recorder {
+  readonly operations: Operation[] = [];
+  private readonly values = new WeakMap<object, Value>();
+  private nextId = 0;
+
+  constructor(readonly precision: Precision) {}
+
+  /** Appends an operation and returns its first value. */
+  add<Name extends OperationName>(
+    name: Name,
+    inputs: readonly Value[],
+    attributes: OperationAttributes[Name],
+    outputs: readonly TensorSpec[],
+  ): Value {
+    return this.addMany(name, inputs, attributes, outputs)[0] as Value;
+  }
+
+  /** Appends an operation and returns all its values. */
+  addMany<Name extends OperationName>(
+    name: Name,
+    inputs: readonly Value[],
+    attributes: OperationAttributes[Name],
+    outputs: readonly TensorSpec[],
+  ): Value[] {
+    const values = outputs.map(({ shape, dtype }) => ({ id: this.nextId++, shape: [...shape], dtype }));
+    this.operations.push({ name, inputs: inputs.map((value) => value.id), outputs: values, attributes } as Operation);
+    return values;
+  }
+
+  /** The value behind a TensorFlow.js tensor. */
+  value(tensor: tf.TensorInfo): Value {
+    const value = this.values.get(tensor.dataId);
+    if (!value) {
+      throw new Error(
+        problem({
+          cannot: "trace this step",
+          found: `a tensor of shape [${tensor.shape.join(", ")}] made outside it`,
+          expected: "tensors that are inputs, variables or made inside the step",
+          fix: "pass the tensor as an input, or make it inside the step function",
+        }),
+      );
+    }
+    return value;
+  }
+
+  /** A TensorFlow.js tensor info that stands for a value. */
+  info(value: Value): tf.TensorInfo {
+    const dataId = { id: value.id };
+    this.values.set(dataId, value);
+    return { dataId, shape: [...value.shape], dtype: value.dtype };
+  }
+
+  /** A TensorFlow.js tensor that stands for a value. */
+  tensor(value: Value): tf.Tensor {
+    return tf.engine().makeTensorFromTensorInfo(this.info(value));
+  }
+}
+
+/** The backend that TensorFlow.js talks to while a step is traced. */
+export class TraceBackend extends tf.KernelBackend {
+  recorder: Recorder | undefined;
+
+  override write(values: tf.backend_util.BackendValues, shape: number[], dtype: tf.DataType): object {
+    const recorder = this.recording();
+    const spec = { shape, dtype: checkDType(dtype) };
+    const numbers = values as ArrayLike<number>;
+    const typed =
+      spec.dtype === "int32" ? Int32Array.from(numbers) : spec.dtype === "bool" ? Uint8Array.from(numbers) : Float32Array.from(numbers);
+    return recorder.info(recorder.add("constant", [], { values: typed }, [spec])).dataId;
+  }
+
+  /** The recorder of the trace under way. */
+  recording(): Recorder {
+    if (!this.recorder) throw new Error("The trace backend was used outside trace().");
+    return this.recorder;
+  }
+
+  override readSync(): never {
+    throw new Error(
+      problem({
+        cannot: "read a tensor while a step is traced",
+        found: "a call of dataSync(), data(), print() or the like",
+        expected: "operations only",
+        fix: "return the tensor from the step and read it from the result of run()",
+      }),
+    );
+  }
+  override read(): Promise<never> {
+    return Promise.reject(this.readSync());
+  }
+  override floatPrecision(): 32 {
+    return 32;
+  }
+  override epsilon(): number {
+    return 1e-7;
+  }
+  override numDataIds(): number {
+    return 0;
+  }
+  override disposeData(): boolean {
+    return true;
+  }
+  override incRef(): void {}
+  decRef(): void {}
+  override refCount(): number {
+    return 1;
+  }
+  override memory() {
+    return { unreliable: true };
+  }
+}
+
+// Registered once with TensorFlow.js, which keeps the registry of backends and kernels.
+function traceBackend(): TraceBackend {
+  if (!tf.findBackend(backendName)) {
+    tf.registerBackend(backendName, () => new TraceBackend(), 0);
+    registerTraceKernels(backendName);
+  }
+  return tf.findBackend(backendName) as TraceBackend;
+}
+
+class TracedVariables implements Variables {
+  constructor(
+    private readonly recorder: Recorder,
+    private readonly shapes: ReadonlyMap<string, readonly number[]>,
+  ) {}
+
+  read(name: string): tf.Tensor {
+    return this.recorder.tensor(this.recorder.add("read", [], { variable: name }, [this.spec(name)]));
+  }
+  assign(name: string, value: tf.Tensor): void {
+    this.spec(name);
+    this.recorder.addMany("assign", [this.recorder.value(value)], { variable: name }, []);
+  }
+  assignAdd(name: string, value: tf.Tensor): void {
+    this.spec(name);
+    this.recorder.addMany("assignAdd", [this.recorder.value(value)], { variable: name }, []);
+  }
+  adam(update: AdamUpdate): void {
+    const { gradient, learningRate, beta1, beta2, beta1Power, beta2Power, epsilon } = update;
+    const { variable, firstMoment, secondMoment } = update;
+    for (const name of [variable, firstMoment, secondMoment]) this.spec(name);
+    const inputs = [gradient, learningRate, beta1, beta2, beta1Power, beta2Power, epsilon];
+    this.recorder.addMany(
+      "adam",
+      inputs.map((tensor) => this.recorder.value(tensor)),
+      { variable, firstMoment, secondMoment },
+      [],
+    );
+  }
+  private spec(name: string): TensorSpec {
+    const shape = this.shapes.get(name);
+    if (!shape) {
+      throw new RangeError(
+        problem({
+          cannot: `use variable "${name}"`,
+          found: "no variable of that name",
+          expected: `one of the ${this.shapes.size} variables of the engine`,
+          fix: `create it first with createVariables(new Map([["${name}", { shape: […] }]]))`,
+        }),
+      );
+    }
+    return { shape, dtype: "float32" };
+  }
+}

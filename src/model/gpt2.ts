@@ -1,0 +1,146 @@
+/**
+ * GPT-2 as Hugging Face computes it, in TensorFlow.js operations, read bottom-up: gelu, layer norm, attention, block, model.
+ * In: weights by their Hugging Face names and token ids. Out: hidden states, from which loss.ts makes a loss and generate/
+ * makes logits. It keeps no state and runs on any TensorFlow.js backend. Linear weights are [in, out] (Conv1D).
+ * Sources: Radford et al. 2019; transformers' modeling_gpt2.py for what the published weights mean.
+ * Dimensions: B batch, T positions, C width, H heads, D = C / H, V vocabulary.
+ */
+import * as tf from "@tensorflow/tfjs";
+import type { Gpt2Config } from "./gpt2-config.js";
+
+/** Reads a weight by its Hugging Face name. */
+export type WeightReader = (name: string) => tf.Tensor;
+
+// Far below any score, yet finite, so that no row of a softmax can become NaN.
+const maskedScore = -1e9;
+
+/**
+ * GELU by its tanh approximation, "gelu_new" in Hugging Face's configs (Hendrycks & Gimpel 2016, section 2).
+ *
+ * @param x any shape
+ * @returns the same shape
+ */
+export function gelu(x: tf.Tensor): tf.Tensor {
+  const cubic = tf.mul(tf.mul(tf.square(x), x), 0.044715);
+  const inner = tf.mul(tf.add(x, cubic), Math.sqrt(2 / Math.PI));
+  return tf.mul(tf.mul(x, 0.5), tf.add(tf.tanh(inner), 1));
+}
+
+/**
+ * Normalises each row to mean 0 and variance 1, then scales and shifts (Ba et al. 2016).
+ *
+ * @param x [N, C]
+ * @param scale [C]
+ * @param shift [C]
+ * @returns [N, C]
+ */
+export function layerNorm(x: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, epsilon: number): tf.Tensor {
+  const centred = tf.sub(x, tf.mean(x, -1, true)); // [N, C]
+  const variance = tf.mean(tf.square(centred), -1, true); // [N, 1]
+  return tf.add(tf.mul(tf.mul(centred, tf.rsqrt(tf.add(variance, epsilon))), scale), shift);
+}
+
+/**
+ * One linear layer.
+ *
+ * @param x [N, in]
+ * @param prefix of `<prefix>.weight` [in, out] and `<prefix>.bias` [out]
+ * @returns [N, out]
+ */
+export function linear(x: tf.Tensor, weight: WeightReader, prefix: string): tf.Tensor {
+  return tf.add(tf.matMul(x, weight(`${prefix}.weight`)), weight(`${prefix}.bias`));
+}
+
+/**
+ * What attention adds to its scores so that no position sees a later one.
+ *
+ * @returns [1, T, T]: 0 on and below the diagonal, very negative above it
+ */
+export function causalMask(T: number): tf.Tensor {
+  const values = new Float32Array(T * T);
+  for (let query = 0; query < T; query++) values.fill(maskedScore, query * T + query + 1, (query + 1) * T);
+  return tf.tensor(values, [1, T, T]);
+}
+
+/** Shapes that every layer needs. */
+export interface Dimensions {
+  readonly B: number;
+  readonly T: number;
+}
+
+/**
+ * Multi-head causal self-attention (Vaswani et al. 2017, section 3.2).
+ *
+ * @param x [B*T, C]
+ * @param mask [1, T, T]
+ * @returns [B*T, C]
+ */
+export function attention(
+  x: tf.Tensor,
+  mask: tf.Tensor,
+  weight: WeightReader,
+  prefix: string,
+  { B, T }: Dimensions,
+  heads: number,
+): tf.Tensor {
+  const C = x.shape[1] as number;
+  const D = C / heads;
+  const qkv = linear(x, weight, `${prefix}.c_attn`); // [B*T, 3C]
+  const [q, k, v] = tf.split(qkv, 3, 1).map((part) => {
+    const byHead = tf.transpose(tf.reshape(part, [B, T, heads, D]), [0, 2, 1, 3]); // [B, H, T, D]
+    return tf.reshape(byHead, [B * heads, T, D]);
+  }) as [tf.Tensor, tf.Tensor, tf.Tensor];
+  const scores = tf.add(tf.matMul(tf.mul(q, 1 / Math.sqrt(D)), k, false, true), mask); // [B*H, T, T]
+  const mixed = tf.matMul(tf.softmax(scores), v); // [B*H, T, D]
+  const joined = tf.transpose(tf.reshape(mixed, [B, heads, T, D]), [0, 2, 1, 3]); // [B, T, H, D]
+  return linear(tf.reshape(joined, [B * T, C]), weight, `${prefix}.c_proj`);
+}
+
+/**
+ * One transformer block: attention and a feed-forward layer, each behind a layer norm and a residual.
+ *
+ * @param x [B*T, C]
+ * @returns [B*T, C]
+ */
+export function block(
+  x: tf.Tensor,
+  mask: tf.Tensor,
+  weight: WeightReader,
+  prefix: string,
+  dimensions: Dimensions,
+  config: Gpt2Config,
+): tf.Tensor {
+  const norm = (input: tf.Tensor, name: string) =>
+    layerNorm(input, weight(`${prefix}.${name}.weight`), weight(`${prefix}.${name}.bias`), config.layerNormEpsilon);
+  const attended = tf.add(x, attention(norm(x, "ln_1"), mask, weight, `${prefix}.attn`, dimensions, config.heads));
+  const expanded = gelu(linear(norm(attended, "ln_2"), weight, `${prefix}.mlp.c_fc`)); // [B*T, 4C]
+  return tf.add(attended, linear(expanded, weight, `${prefix}.mlp.c_proj`));
+}
+
+/**
+ * The whole model up to its last layer norm.
+ *
+ * @param tokens [B*T] int32, each in 0 … V-1
+ * @param dimensions T must not exceed `config.positions`
+ * @returns [B*T, C]
+ * @example
+ * const hidden = hiddenStates(tokens, { B: 4, T: 512 }, (name) => weights[name], config);
+ * const logits = tf.matMul(hidden, weights["transformer.wte.weight"], false, true); // [B*T, V]
+ */
+export function hiddenStates(
+  tokens: tf.Tensor,
+  dimensions: Dimensions,
+  weight: WeightReader,
+  config: Gpt2Config,
+): tf.Tensor {
+  const { B, T } = dimensions;
+  const C = config.width;
+  const tokenVectors = tf.reshape(tf.gather(weight("transformer.wte.weight"), tokens as tf.Tensor1D), [B, T, C]);
+  const positionVectors = tf.slice(weight("transformer.wpe.weight"), [0, 0], [T, C]); // [T, C]
+  let x = tf.reshape(tf.add(tokenVectors, positionVectors), [B * T, C]);
+  const mask = causalMask(T);
+  for (let layer = 0; layer < config.layers; layer++) {
+    x = block(x, mask, weight, `transformer.h.${layer}`, dimensions, config);
+  }
+  return layerNorm(x, weight("transformer.ln_f.weight"), weight("transformer.ln_f.bias"), config.layerNormEpsilon);
+}

@@ -1,0 +1,81 @@
+/**
+ * Cross entropy over the vocabulary, in chunks of rows, with its gradient made in the same pass, so that the logits
+ * [N, V] never exist whole. In: hidden states, the tied embedding, targets. Out: a sum of nats; the trainer divides.
+ */
+import * as tf from "@tensorflow/tfjs";
+
+/** Most bytes of logits that exist at once: 2,048 rows of a vocabulary of 12,800. */
+export const logitsBytesLimit = 105e6;
+
+/** How many rows of hidden states a chunk has, so that its logits stay under the limit. */
+export function rowsPerChunk(rows: number, vocabulary: number, limitBytes = logitsBytesLimit): number {
+  const chunks = Math.ceil((rows * vocabulary * Float32Array.BYTES_PER_ELEMENT) / limitBytes);
+  return Math.ceil(rows / chunks);
+}
+
+/**
+ * Sum of −log p(target) over the rows whose target is not negative.
+ *
+ * @param hidden [N, C]
+ * @param embedding [V, C], the tied head
+ * @param targets [N] int32; −1 marks a row that carries no loss
+ * @param chunkRows rows of logits at once; default keeps them under 105 MB
+ * @returns scalar, nats; differentiable by `hidden` and `embedding`
+ */
+export function crossEntropySum(
+  hidden: tf.Tensor,
+  embedding: tf.Tensor,
+  targets: tf.Tensor,
+  chunkRows = rowsPerChunk(hidden.shape[0] as number, embedding.shape[0] as number),
+): tf.Tensor {
+  const [N, C] = hidden.shape as [number, number];
+  const loss = tf.customGrad((...values) => {
+    const [h, e, save] = values as unknown as [tf.Tensor2D, tf.Tensor2D, (tensors: tf.Tensor[]) => void];
+    const hiddenGradients: tf.Tensor2D[] = [];
+    let embeddingGradient: tf.Tensor | undefined;
+    let total: tf.Tensor = tf.scalar(0);
+    for (let begin = 0; begin < N; begin += chunkRows) {
+      const rows = Math.min(chunkRows, N - begin);
+      const chunk = tf.slice(h, [begin, 0], [rows, C]); // [n, C]
+      const ids = tf.slice(targets as tf.Tensor1D, [begin], [rows]); // [n]
+      const counted = tf.cast(tf.greaterEqual(ids, tf.scalar(0, "int32")), "float32"); // [n]
+      const weight = tf.reshape(counted, [rows, 1]); // [n, 1]
+      const logits = tf.matMul(chunk, e, false, true); // [n, V]
+      const { losses, gradient } = sparseCrossEntropy(logits, tf.maximum(ids, tf.scalar(0, "int32")));
+      total = tf.add(total, tf.sum(tf.mul(losses, counted)));
+      hiddenGradients.push(tf.mul(tf.matMul(gradient, e), weight) as tf.Tensor2D); // [n, C]
+      const contribution = tf.matMul(gradient, tf.mul(chunk, weight), true, false); // [V, C]
+      embeddingGradient = embeddingGradient ? tf.add(embeddingGradient, contribution) : contribution;
+    }
+    save([tf.concat(hiddenGradients, 0), embeddingGradient as tf.Tensor]);
+    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]) => saved.map((gradient) => tf.mul(gradient, dy));
+    return { value: total, gradFunc };
+  });
+  return loss(hidden, embedding);
+}
+
+/**
+ * Cross entropy of each row, and its gradient by the logits: softmax minus one-hot. A backend that has a fused kernel
+ * of this name uses it.
+ *
+ * @param logits [N, V]
+ * @param targets [N] int32, each in 0 … V-1
+ * @returns losses [N] in nats, gradient [N, V]
+ */
+export function sparseCrossEntropy(logits: tf.Tensor, targets: tf.Tensor): { losses: tf.Tensor; gradient: tf.Tensor } {
+  const kernel = "SparseCrossEntropy";
+  if (tf.getKernel(kernel, tf.getBackend())) {
+    const inputs = { logits, targets } as unknown as tf.NamedTensorMap;
+    const [losses, gradient] = tf.engine().runKernel(kernel, inputs) as unknown as [tf.Tensor, tf.Tensor];
+    return { losses, gradient };
+  }
+  const shifted = tf.sub(logits, tf.max(logits, -1, true)); // [N, V]
+  const exponentials = tf.exp(shifted);
+  const sum = tf.sum(exponentials, -1, true); // [N, 1]
+  const oneHot = tf.cast(tf.oneHot(targets as tf.Tensor1D, logits.shape[1] as number), "float32"); // [N, V]
+  const picked = tf.sum(tf.mul(shifted, oneHot), -1); // [N]
+  return {
+    losses: tf.sub(tf.log(tf.squeeze(sum, [1])), picked),
+    gradient: tf.sub(tf.div(exponentials, sum), oneHot),
+  };
+}
