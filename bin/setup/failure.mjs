@@ -94,10 +94,18 @@ function cause(output) {
   return match ? match[0] : "no connection";
 }
 
-/** @param {string} output */
-function lastLine(output) {
+/**
+ * The line of a program's output that says what went wrong.
+ *
+ * @param {string} output
+ * @returns {string} the last line that reads like an error, else the last line
+ */
+export function lastLine(output) {
   const lines = output
     .split(/\r?\n/)
-    .filter((line) => line.trim() !== "" && !/complete log of this run|npm-debug|_logs/.test(line));
-  return (lines.at(-1) ?? "it printed nothing").trim();
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !/complete log of this run|^Node\.js v/.test(line));
+  return (
+    lines.findLast((line) => /^(error|ERROR|[A-Z]\w*Error|Cannot)\b/.test(line)) ?? lines.at(-1) ?? "it printed nothing"
+  );
 }

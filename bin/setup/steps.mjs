@@ -8,7 +8,7 @@
 import { existsSync, statSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
-import { explainFailure } from "./failure.mjs";
+import { explainFailure, lastLine } from "./failure.mjs";
 import { withLock } from "./lock.mjs";
 import { COURSE_DISK_BYTES, checkDisk, checkNode, TEST_DISK_BYTES } from "./machine.mjs";
 import { SetupError } from "./problem.mjs";
@@ -92,7 +92,12 @@ async function nodeStep({ root, signal }, onLine) {
   const logFile = logPath(root, "npm");
   // NODE_ENV=production would leave out the compiler's types; scripts stay off whatever the user's own npm says.
   const install = ["ci", "--ignore-scripts", "--include=dev", "--include=optional", "--no-fund", "--no-audit"];
-  const { code, output } = await runLogged(command, [...args, ...install], { cwd: root, logFile, signal, onLine });
+  const { code, output } = await runLogged(command, [...args, ...install], {
+    cwd: root,
+    logFile,
+    signal,
+    onLine: (line) => line.startsWith("npm warn") || onLine(line),
+  });
   if (code !== 0) throw explainFailure("npm", output, relative(root, logFile));
   return "";
 }
@@ -127,7 +132,7 @@ async function venvStep({ root, signal }, python, onLine) {
   if (code !== 0) {
     throw new SetupError({
       cannot: "make the Python environment .venv",
-      found: output.trim().split("\n").at(-1)?.trim() ?? "no message",
+      found: lastLine(output),
       expected: "`python -m venv .venv` to succeed",
       fix: `read ${relative(root, logFile)}, on Debian or Ubuntu run \`sudo apt install python3-venv\`, and run the command again`,
     });
@@ -219,7 +224,7 @@ async function kernelStep({ root, signal }, onLine) {
   if (code !== 0) {
     throw new SetupError({
       cannot: `install the Jupyter kernel in ${relative(root, dataDir)}`,
-      found: output.trim().split("\n").at(-1)?.trim() ?? "no message",
+      found: lastLine(output),
       expected: "kernel.json written there",
       fix: `read ${relative(root, logFile)}, delete the folders .venv and dist, and run the command again`,
     });
