@@ -23,7 +23,7 @@ import { ink, palette } from "./look.js";
 const pointLimit = 500;
 
 const lossAxis = "loss (nats per token)";
-const hover = "step %{x:,}: %{y:.3f}";
+const hover = "%{y:.3f}";
 
 /**
  * The picture of a training run: training loss of every step and its running mean, validation loss from before the
@@ -164,7 +164,7 @@ function skippedTrace({ skippedAt, train, validation }: TrainingCurves): Trace[]
       x: skippedAt,
       y,
       marker,
-      hovertemplate: "step %{x:,} refused",
+      hovertemplate: "refused",
     },
   ];
 }

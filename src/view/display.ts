@@ -40,6 +40,19 @@ export function notebookHook(): DisplayHook | undefined {
   return typeof hook === "function" ? (hook as DisplayHook) : undefined;
 }
 
+/** Where the kernel keeps the AbortSignal of the cell that runs, on `globalThis`. */
+export const cellSignal: unique symbol = Symbol.for("fledge.signal");
+
+/**
+ * The signal that the running cell's Stop button aborts.
+ *
+ * @returns the kernel's signal, or undefined in a plain terminal.
+ */
+export function notebookSignal(): AbortSignal | undefined {
+  const signal: unknown = Reflect.get(globalThis, cellSignal);
+  return signal instanceof AbortSignal ? signal : undefined;
+}
+
 /**
  * The MIME bundle of any value: its own display method, the value itself when it is a bundle, else its text.
  *

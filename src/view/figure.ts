@@ -172,6 +172,10 @@ export function plotlyJson({ data, layout }: Pick<Figure, "data" | "layout">): R
         x: 0,
         xref: "paper",
         xanchor: "left",
+        y: 1,
+        yref: "container",
+        yanchor: "top",
+        pad: { t: 20 },
       },
       xaxis: { ...axis, ...titled(layout.xaxis), showgrid: false },
       yaxis: { ...axis, ...titled(layout.yaxis) },
@@ -193,6 +197,8 @@ export function plotlyJson({ data, layout }: Pick<Figure, "data" | "layout">): R
       hovermode: data.some((trace) => trace.type === "bar") ? "closest" : "x unified",
       height: figureSize.height,
       autosize: true,
+      // One constant revision: a reader's zoom outlives the updates of a live chart.
+      uirevision: "fledge",
     },
     config: { responsive: true, displaylogo: false },
   };

@@ -6,14 +6,14 @@
 import { randomUUID } from "node:crypto";
 import type { FinishEvent, TrainEvent } from "../train/events.js";
 import { trainingFigure } from "./chart.js";
-import { type Displayable, display, jupyterDisplay, notebookHook } from "./display.js";
+import { type Displayable, display, jupyterDisplay, notebookHook, notebookSignal } from "./display.js";
 import { type Figure, figureBundle } from "./figure.js";
 import { formatBytes, formatCount, formatDuration, formatLoss } from "./format.js";
 import { type Progress, progressAfter, progressDisplay, progressLine } from "./progress.js";
 
 /** How to watch; every field has a default. */
 export interface WatchOptions {
-  /** Stops watching, and with it the run, after the event that is under way. */
+  /** Stops watching, and with it the run, at the next event; default: the Stop button of the cell, in a notebook. */
   readonly signal?: AbortSignal;
   /** Shortest time between two updates of the displays, in milliseconds; default 500. */
   readonly minimumIntervalMs?: number;
@@ -54,6 +54,7 @@ export interface TrainingSummary extends Displayable {
 export async function watch(events: AsyncIterable<TrainEvent>, options: WatchOptions = {}): Promise<TrainingSummary> {
   const { now = () => performance.now(), minimumIntervalMs = 500, displayId = `training-${randomUUID()}` } = options;
   const print = options.print ?? ((line: string) => void process.stdout.write(`${line}\n`));
+  const signal = options.signal ?? notebookSignal();
   const inNotebook = notebookHook() !== undefined;
   const seen: TrainEvent[] = [];
   let progress: Progress = {};
@@ -68,14 +69,14 @@ export async function watch(events: AsyncIterable<TrainEvent>, options: WatchOpt
   };
 
   try {
-    options.signal?.throwIfAborted();
+    signal?.throwIfAborted();
     for await (const event of events) {
       seen.push(event);
       progress = progressAfter(progress, event);
       const line = inNotebook ? noteOf(event) : (noteOf(event) ?? lineOf(event, progress));
       if (inNotebook && now() - lastShown >= minimumIntervalMs) show(false);
       if (line !== undefined) print(line);
-      options.signal?.throwIfAborted();
+      signal?.throwIfAborted();
     }
   } finally {
     if (inNotebook && seen.length > 0) show(true);

@@ -63,8 +63,10 @@ export function linearScale(
   const format = new Intl.NumberFormat("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
   // A learning rate reads as 2e-5, not as 0.00002.
   const tiny = Math.max(Math.abs(low), Math.abs(high)) < 1e-3;
-  const label = (value: number) =>
-    tiny && value !== 0 ? Number(value.toPrecision(10)).toExponential() : format.format(value);
+  const label = (value: number) => {
+    if (!tiny) return format.format(value);
+    return value === 0 ? "0" : Number(value.toPrecision(10)).toExponential();
+  };
   return { position, ticks: values.map((value) => ({ position: position(value), label: label(value) })) };
 }
 

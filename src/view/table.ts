@@ -45,7 +45,10 @@ const cellLimit = 60;
 export function table(source: Iterable<object> | TableLike, options: TableOptions = {}): Displayable {
   const { columns, rows, total } = read(source, options);
   const cells = rows.map((row) => columns.map((column) => wording(column, row[column], options)));
-  const isNumeric = columns.map((column) => rows.every((row) => isBlank(row[column]) || isNumber(row[column])));
+  const isNumeric = columns.map(
+    (column) =>
+      rows.every((row) => isBlank(row[column]) || isNumber(row[column])) && rows.some((row) => isNumber(row[column])),
+  );
   const shown =
     rows.length < total
       ? `first ${formatCount(rows.length)} of ${formatCount(total)} rows`
