@@ -140,7 +140,7 @@ function faultOf(bytes: Buffer): { found: string; expected: string; fix: string 
     return { found: `a zero byte at ${zero}, as in binary files`, expected, fix: "give a plain text file" };
   }
   if (isUtf8(bytes)) return undefined;
-  const found = `bytes that are no UTF-8 at ${firstInvalidByte(bytes)}`;
+  const found = `bytes near ${firstInvalidByte(bytes)} that are no UTF-8`;
   return { found, expected, fix: "save the file again with encoding UTF-8" };
 }
 
