@@ -1,0 +1,278 @@
+/**
+ * `train()`: the whole way from names to a finished model. In: a configuration. Out: a stream of events; on disk the
+ * checkpoints and the run log in `outputDir`, the model, its card and its plots in `finalModelDir`. It composes the parts
+ * (data, model, engine, trainer, export, view) and has no arithmetic of its own.
+ */
+import { createHash, randomUUID } from "node:crypto";
+import { appendFile, readFile, rm } from "node:fs/promises";
+import { cpus } from "node:os";
+import { join } from "node:path";
+import { resolveConfig, type TrainingConfig } from "./config.js";
+import { type Dataset, loadDataset } from "./data/dataset.js";
+import { type PackedBlocks, packDocuments } from "./data/pack.js";
+import { splitDataset } from "./data/split.js";
+import { loadTokenizer } from "./data/tokenizer.js";
+import { chooseEngine } from "./engine/choose.js";
+import { modelCard } from "./export/card.js";
+import { saveModelFolder } from "./export/huggingface.js";
+import { readJson } from "./files.js";
+import { problem } from "./message.js";
+import { type Gpt2Config, parameterCount, parseGpt2Config } from "./model/gpt2-config.js";
+import { randomWeights } from "./model/initial.js";
+import { loadPretrained, type PretrainedModel, resolveModel } from "./model/pretrained.js";
+import { type LoadedCheckpoint, newestCheckpoint, prepareOutputDir } from "./train/checkpoint.js";
+import type { FinishEvent, TrainEvent } from "./train/events.js";
+import { countSteps, readableLoss, runTraining, type TrainingResult, type TrainingRun } from "./train/trainer.js";
+import { saveTrainingPlot } from "./view/training-plot.js";
+
+/** What a run is given besides its knobs. */
+export interface TrainOptions {
+  /** Texts that are already in memory; they replace `datasetName` and `maxDocuments`. */
+  readonly dataset?: Dataset;
+  /** Aborting stops the run after the step under way, with a checkpoint to resume from. */
+  readonly signal?: AbortSignal;
+  /** Milliseconds from any fixed point; default `performance.now`. */
+  readonly now?: () => number;
+}
+
+/** Name of the run log in `outputDir`: one event a line. */
+const logName = "events.jsonl";
+
+/**
+ * Fine-tunes a model and saves it, event by event. Leave the loop to stop: a checkpoint is written, and the same call with
+ * `resume: true` goes on exactly where it stopped.
+ *
+ * @param settings knobs to change; see `TrainingConfig` for defaults and ranges
+ * @yields `start`, then `evaluation` (step 0 is the model before training), `step`, `log`, `checkpoint` …, last `finish`
+ * @throws RangeError, TypeError or Error, each saying what to change, before anything on disk is touched
+ * @example
+ * for await (const event of train({ modelName: "fledge-base", datasetName: "my-texts/", numEpochs: 1 })) {
+ *   if (event.type === "log") console.log(event.step, event.loss);
+ * }
+ */
+export async function* train(settings: Partial<TrainingConfig> = {}, options: TrainOptions = {}): AsyncGenerator<TrainEvent> {
+  const config = resolveConfig(settings);
+  const now = options.now ?? (() => performance.now());
+  const model = await loadModel(config);
+  checkBlockSize(config, model.config);
+  const data = await loadData(config, model, options.dataset);
+  const { perEpoch, total } = countSteps(config, data.train);
+  await prepareOutputDir(config.outputDir);
+  const identity = identityOf(config, model, data);
+  const warnings: TrainEvent[] = [];
+  const checkpoint = config.resume ? await checkpointToResume(config, identity, warnings) : undefined;
+  const { engine, reason } = await chooseEngine({
+    mixedPrecision: config.mixedPrecision,
+    ...(config.engine === "auto" ? {} : { engine: config.engine }),
+  });
+  try {
+    const log = await openRunLog(config.outputDir, checkpoint?.step ?? 0);
+    const record = async (event: TrainEvent) => {
+      await log.append(event);
+      return event;
+    };
+    yield await record({
+      type: "start",
+      runId: checkpoint?.runId ?? randomUUID(),
+      modelName: config.modelName,
+      datasetName: data.dataset.name,
+      engine: engine.name,
+      engineReason: reason,
+      parameters: parameterCount(model.config),
+      trainTokens: data.train.sourceTokens,
+      validationTokens: data.validation.sourceTokens,
+      totalSteps: total,
+      stepsPerEpoch: perEpoch,
+      tokensPerStep: config.batchSize * config.gradientAccumulation * config.blockSize,
+      resumedFromStep: checkpoint?.step ?? 0,
+    });
+    for (const warning of warnings) yield await record(warning);
+    const run: TrainingRun = {
+      ...{ config, engine, engineReason: reason, identity, now },
+      runId: checkpoint?.runId ?? randomUUID(),
+      modelConfig: model.config,
+      weights: model.weights,
+      train: data.train,
+      validation: data.validation,
+      tokenizerFolder: model.folder,
+      ...(checkpoint && { checkpoint }),
+      ...(options.signal && { signal: options.signal }),
+    };
+    const result = yield* recorded(runTraining(run), record);
+    const finished = result.reason !== "aborted";
+    if (finished) await saveFinalModel(run, data, result);
+    const finish: FinishEvent = {
+      type: "finish",
+      reason: result.reason,
+      step: result.step,
+      seconds: result.seconds,
+      peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+      baseValidationLoss: result.baseLoss,
+      bestValidationLoss: result.best.validationLoss,
+      bestStep: result.best.step,
+      ...(finished && { finalModelDir: config.finalModelDir }),
+    };
+    await log.append(finish);
+    if (finished) await saveTrainingPlot(await readRunLog(config.outputDir), config.finalModelDir);
+    yield finish;
+  } finally {
+    await engine.dispose();
+  }
+}
+
+/** Reads the events of a run back, those of before an interruption included. */
+export async function readRunLog(outputDir: string): Promise<TrainEvent[]> {
+  const text = await readFile(join(outputDir, logName), "utf8");
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as TrainEvent);
+}
+
+/** The three parts of a dataset, packed. */
+export interface TrainingData {
+  readonly dataset: Dataset;
+  readonly splitHash: string;
+  readonly tokenizerHash: string;
+  readonly train: PackedBlocks;
+  readonly validation: PackedBlocks;
+}
+
+async function loadData(config: TrainingConfig, model: PretrainedModel, given?: Dataset): Promise<TrainingData> {
+  const { seed, maxDocuments, blockSize, validationFraction, testFraction } = config;
+  const sample = maxDocuments > 0 ? { maxDocuments, seed } : {};
+  const dataset = given ?? (await loadDataset(config.datasetName, sample));
+  const tokenizer = await loadTokenizer(model.folder);
+  const split = splitDataset(dataset, { validationFraction, testFraction, seed });
+  return {
+    dataset,
+    splitHash: split.hash,
+    tokenizerHash: tokenizer.sha256,
+    train: packDocuments(split.train.documents, tokenizer, blockSize),
+    validation: packDocuments(split.validation.documents, tokenizer, blockSize),
+  };
+}
+
+async function loadModel(config: TrainingConfig): Promise<PretrainedModel> {
+  if (config.initialWeights === "pretrained") return loadPretrained(config.modelName);
+  const folder = resolveModel(config.modelName);
+  const modelConfig = parseGpt2Config(await readJson(join(folder, "config.json"), "the model's configuration"), folder);
+  const sha256 = createHash("sha256").update(JSON.stringify([modelConfig, config.seed])).digest("hex");
+  return { folder, config: modelConfig, weights: randomWeights(modelConfig, config.seed), sha256 };
+}
+
+function checkBlockSize({ blockSize, modelName }: TrainingConfig, { positions }: Gpt2Config): void {
+  if (blockSize <= positions) return;
+  throw new RangeError(
+    problem({
+      cannot: `use blockSize: ${blockSize}`,
+      found: `a model "${modelName}" of ${positions} positions`,
+      expected: `at most ${positions}`,
+      fix: `set blockSize: ${positions}`,
+    }),
+  );
+}
+
+// Knobs that may change when a run goes on: they decide where things lie and when they are said, not what is computed.
+const freeKnobs: readonly (keyof TrainingConfig)[] = ["outputDir", "finalModelDir", "logEverySteps", "resume"];
+
+function identityOf(config: TrainingConfig, model: PretrainedModel, data: TrainingData): Record<string, string> {
+  const knobs = Object.entries(config)
+    .filter(([name]) => !freeKnobs.includes(name as keyof TrainingConfig))
+    .map(([name, value]) => [name, JSON.stringify(value)]);
+  return { ...Object.fromEntries(knobs), model: model.sha256, tokenizer: data.tokenizerHash, split: data.splitHash };
+}
+
+async function checkpointToResume(
+  { outputDir }: TrainingConfig,
+  identity: Readonly<Record<string, string>>,
+  warnings: TrainEvent[],
+): Promise<LoadedCheckpoint> {
+  const newest = await newestCheckpoint(outputDir);
+  if (!newest) {
+    throw new RangeError(
+      problem({
+        cannot: "resume",
+        found: `no checkpoint in ${outputDir}`,
+        expected: "one of an earlier run",
+        fix: "set resume: false, or outputDir to the folder of the run",
+      }),
+    );
+  }
+  for (const { folder, reason } of newest.skipped) {
+    warnings.push({ type: "warning", message: `Skipped damaged checkpoint ${folder}: ${reason}` });
+  }
+  const saved = newest.checkpoint.state.identity as Record<string, string>;
+  const different = Object.keys(identity).filter((name) => saved[name] !== identity[name]);
+  if (different.length === 0) return newest.checkpoint;
+  const list = (values: Readonly<Record<string, string>>) => different.map((name) => `${name} ${values[name]}`).join(", ");
+  throw new RangeError(
+    problem({
+      cannot: `resume from ${newest.checkpoint.folder}`,
+      found: `a run with ${list(identity)}`,
+      expected: list(saved),
+      fix: "set these back, or resume: false to start afresh",
+    }),
+  );
+}
+
+async function* recorded(
+  events: AsyncGenerator<TrainEvent, TrainingResult>,
+  record: (event: TrainEvent) => Promise<TrainEvent>,
+): AsyncGenerator<TrainEvent, TrainingResult> {
+  let finished = false;
+  try {
+    while (true) {
+      const next = await events.next();
+      if (next.done) {
+        finished = true;
+        return next.value;
+      }
+      yield await record(next.value);
+    }
+  } finally {
+    // Leaving the loop must reach the trainer, which then writes its checkpoint.
+    if (!finished) await events.return(undefined as never);
+  }
+}
+
+// A fresh run starts a new log; a resumed one drops what was logged after its checkpoint, since those steps come again.
+async function openRunLog(outputDir: string, step: number): Promise<{ append(event: TrainEvent): Promise<void> }> {
+  const file = join(outputDir, logName);
+  const kept = step > 0 ? (await readRunLog(outputDir)).filter((event) => keepsFor(event, step)) : [];
+  await rm(file, { force: true });
+  const append = (event: TrainEvent) => appendFile(file, `${JSON.stringify(event)}\n`);
+  for (const event of kept) await append(event);
+  return { append };
+}
+
+function keepsFor(event: TrainEvent, step: number): boolean {
+  return "step" in event && event.type !== "finish" && event.step <= step;
+}
+
+async function saveFinalModel(run: TrainingRun, data: TrainingData, result: TrainingResult): Promise<void> {
+  const { config, modelConfig } = run;
+  const { dataset, validation } = data;
+  const { outputDir: _outputDir, finalModelDir, resume: _resume, ...trainingArguments } = config;
+  const tuned = result.best.validationLoss;
+  const card = modelCard({
+    title: `${config.modelName.split(/[\\/]/).at(-1)} on ${dataset.name}`,
+    ...(config.initialWeights === "pretrained" && { baseModel: config.modelName }),
+    config: modelConfig,
+    dataset: { name: dataset.name, origin: dataset.origin, licence: dataset.licence, sha256: dataset.sha256 },
+    losses: {
+      base: result.baseLoss,
+      tuned,
+      baseBitsPerByte: readableLoss(result.baseLoss, validation).bitsPerByte,
+      tunedBitsPerByte: readableLoss(tuned, validation).bitsPerByte,
+    },
+    steps: result.step,
+    seconds: result.seconds,
+    hardware: `${run.engineReason}; ${cpus().length} cores`,
+    trainingArguments,
+  });
+  await saveModelFolder(finalModelDir, {
+    ...{ config: modelConfig, weights: result.weights, tokenizerFolder: run.tokenizerFolder },
+    ...{ card, trainingArguments },
+  });
+}
