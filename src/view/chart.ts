@@ -24,6 +24,9 @@ const pointLimit = 500;
 
 const lossAxis = "loss (nats per token)";
 const hover = "%{y:.3f}";
+const unifiedhovertitle = { text: "step %{x:,}" };
+// Evaluations are rare: the hover label of the nearest one says which step it belongs to.
+const evaluationHover = "%{y:.3f} at step %{x:,}";
 
 /**
  * The picture of a training run: training loss of every step and its running mean, validation loss from before the
@@ -45,7 +48,11 @@ export function trainingFigure(events: readonly TrainEvent[]): Figure {
     data: [...trainTraces(curves), ...validationTraces(curves), ...skippedTrace(curves)],
     layout: {
       title: { text: title, ...(subtitle && { subtitle: { text: subtitle } }) },
-      xaxis: { title: { text: `optimiser step${perEpoch}` }, range: stepRange(lastStep || start?.totalSteps || 1) },
+      xaxis: {
+        title: { text: `optimiser step${perEpoch}` },
+        range: stepRange(lastStep || start?.totalSteps || 1),
+        unifiedhovertitle,
+      },
       yaxis: { title: { text: lossAxis } },
       shapes: [
         ...curves.resumedAt.map((step) => verticalLine(step, "dot")),
@@ -89,6 +96,7 @@ export function compareRunsFigure(
       xaxis: {
         title: { text: "optimiser step" },
         range: stepRange(Math.max(1, ...drawn.map(({ curves }) => curves.lastStep))),
+        unifiedhovertitle,
       },
       yaxis: { title: { text: lossAxis } },
     },
@@ -132,7 +140,7 @@ function validationTraces({ validation, best }: TrainingCurves): Trace[] {
     ...downsample(validation, pointLimit),
     line: { color: palette.vermillion, width: 2.2, dash: "dash" },
     marker: { color: palette.vermillion, symbol: "diamond", size: 8, line: { color: ink.paper, width: 1 } },
-    hovertemplate: hover,
+    hovertemplate: evaluationHover,
   };
   if (!best || validation.x.length < 2) return [every];
   const star = { color: palette.green, symbol: "star", size: 17, line: { color: ink.paper, width: 1.2 } } as const;
@@ -145,7 +153,7 @@ function validationTraces({ validation, best }: TrainingCurves): Trace[] {
       x: [best.step],
       y: [best.validationLoss],
       marker: star,
-      hovertemplate: hover,
+      hovertemplate: evaluationHover,
     },
   ];
 }

@@ -58,6 +58,8 @@ export interface Axis {
   readonly title: { readonly text: string };
   readonly type?: "linear" | "category";
   readonly range?: readonly [number, number];
+  /** Heading of the hover label that all series share. */
+  readonly unifiedhovertitle?: { readonly text: string };
 }
 
 /** A vertical line across the whole plot. */

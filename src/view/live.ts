@@ -59,13 +59,23 @@ export async function watch(events: AsyncIterable<TrainEvent>, options: WatchOpt
   const seen: TrainEvent[] = [];
   let progress: Progress = {};
   let lastShown = Number.NEGATIVE_INFINITY;
+  let broken = false;
 
   const show = (final: boolean) => {
     const update = lastShown !== Number.NEGATIVE_INFINITY;
     lastShown = now();
-    display(progressDisplay(progress), { displayId: `${displayId}-progress`, update });
-    // The PNG takes longer to draw than all the rest, so only the picture that stays has one.
-    display(figureBundle(trainingFigure(seen), { png: final }), { displayId: `${displayId}-chart`, update });
+    try {
+      display(progressDisplay(progress), { displayId: `${displayId}-progress`, update });
+      // The PNG takes longer to draw than all the rest, so only the picture that stays has one.
+      display(figureBundle(trainingFigure(seen), { png: final }), { displayId: `${displayId}-chart`, update });
+    } catch (error) {
+      // Hours of training must not end because a picture could not be shown; say it once and go on.
+      if (!broken)
+        print(
+          `warning: the run goes on, but cannot be shown: ${error instanceof Error ? error.message : String(error)}`,
+        );
+      broken = true;
+    }
   };
 
   try {

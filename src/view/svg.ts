@@ -3,6 +3,7 @@
  * with its sentence as accessible description. It draws what figure.ts can name (curves, points, bars, vertical lines,
  * notes) on linear or labelled axes, and nothing of the rest of Plotly's schema.
  */
+import { createHash } from "node:crypto";
 import { escapeMarkup } from "./escape.js";
 import type { Annotation, Dash, Figure, Marker, MarkerSymbol, ScatterTrace, Trace } from "./figure.js";
 import { formatNumber } from "./format.js";
@@ -37,14 +38,19 @@ export function figureToSvg(figure: Pick<Figure, "data" | "layout" | "descriptio
   const { width, height } = figureSize;
   const legend = drawLegend(figure.data, figure.layout.title.subtitle ? 84 : 62, width - 24);
   const frame = frameOf(figure, legend.bottom + 16);
+  // Several pictures may stand in one page, where names are shared: each names its clip after its own content.
+  const clip = `plot-${createHash("sha256")
+    .update(JSON.stringify([figure.data, figure.layout]))
+    .digest("hex")
+    .slice(0, 12)}`;
   const parts = [
     `<rect width="${width}" height="${height}" fill="${ink.paper}"/>`,
     drawTitle(figure),
     legend.svg,
     drawAxes(figure, frame),
-    `<clipPath id="plot"><rect x="${px(frame.left - 10)}" y="${px(frame.top - 10)}" width="${px(frame.right - frame.left + 20)}" height="${px(frame.bottom - frame.top + 16)}"/></clipPath>`,
+    `<clipPath id="${clip}"><rect x="${px(frame.left - 10)}" y="${px(frame.top - 10)}" width="${px(frame.right - frame.left + 20)}" height="${px(frame.bottom - frame.top + 16)}"/></clipPath>`,
     ...(figure.layout.shapes ?? []).map((shape) => drawVertical(frame.x.position(shape.x0), shape.line, frame)),
-    `<g clip-path="url(#plot)">`,
+    `<g clip-path="url(#${clip})">`,
     drawBars(figure, frame),
     ...figure.data.filter((trace) => trace.type === "scatter").map((trace) => drawScatter(trace, frame)),
     "</g>",

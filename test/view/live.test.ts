@@ -112,6 +112,21 @@ test("watch() stops with the running cell when the notebook offers its signal", 
   }
 });
 
+test("watch() lets the run go on when the displays fail, and says so once", async () => {
+  const lines: string[] = [];
+  const hook = () => {
+    throw new Error("the page is gone");
+  };
+  Reflect.set(globalThis, displayHook, hook);
+  try {
+    const { finish } = await watch(player(sampleRun({ steps: 9 })).stream, { print: (line) => lines.push(line) });
+    assert.equal(finish?.step, 9);
+    assert.deepEqual(lines, ["warning: the run goes on, but cannot be shown: the page is gone"]);
+  } finally {
+    Reflect.deleteProperty(globalThis, displayHook);
+  }
+});
+
 test("watch() passes on an error of the stream after a last drawing", async () => {
   async function* broken(): AsyncGenerator<TrainEvent> {
     yield* sampleRun().slice(0, 5);
