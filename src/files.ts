@@ -15,6 +15,9 @@ export type FileContent = string | Uint8Array | Iterable<Uint8Array>;
 /** Start of the name of everything that is not whole yet; the process number tells whose it is. */
 export const TEMPORARY_PREFIX = ".fledge-tmp-";
 
+// Start of the name of a folder set aside while its successor moves in.
+const PREVIOUS_PREFIX = ".fledge-previous-";
+
 /** A path in the same folder (so that rename is atomic) that nobody else uses. */
 export function temporaryPath(path: string): string {
   const name = `${TEMPORARY_PREFIX}${process.pid}-${randomBytes(4).toString("hex")}-${basename(path)}`;
@@ -66,8 +69,8 @@ export async function syncFolder(folder: string): Promise<void> {
 /**
  * Makes a folder that is at every moment the old one or the new one, never half of either.
  *
- * A folder that was there is set aside as `<folder>.previous` for the moment between two renames; a crash in that moment
- * is mended by the next call. Entries of the old folder that the new one lacks move over when `keepOthers` is set.
+ * A folder that was there is set aside as `.fledge-previous-<name>` for the moment between two renames; a crash in that
+ * moment is mended by the next call. Entries of the old folder that the new one lacks move over when `keepOthers` is set.
  *
  * @param folder the final path.
  * @param fill writes the content into the temporary folder it is given.
@@ -79,7 +82,7 @@ export async function writeFolderAtomic(
   fill: (temporary: string) => Promise<void>,
   options: { readonly keepOthers?: boolean } = {},
 ): Promise<void> {
-  const previous = `${resolve(folder)}.previous`;
+  const previous = join(dirname(resolve(folder)), PREVIOUS_PREFIX + basename(resolve(folder)));
   await mkdir(dirname(resolve(folder)), { recursive: true });
   await finishReplacement(folder, previous, options.keepOthers ?? false);
   const temporary = temporaryPath(folder);
@@ -127,8 +130,8 @@ export async function sweepTemporary(folder: string): Promise<string[]> {
       await rm(join(folder, entry), { recursive: true, force: true });
       removed.push(entry);
     }
-    if (/^checkpoint-\d+\.previous$/.test(entry)) {
-      await finishReplacement(join(folder, entry.replace(/\.previous$/, "")), join(folder, entry), false);
+    if (entry.startsWith(PREVIOUS_PREFIX)) {
+      await finishReplacement(join(folder, entry.slice(PREVIOUS_PREFIX.length)), join(folder, entry), false);
     }
   }
   return removed;
@@ -151,6 +154,19 @@ async function syncFile(path: string): Promise<void> {
   } finally {
     await file.close();
   }
+}
+
+/**
+ * Words an error of the file system for the person whose disk it is; any other error comes back as it is.
+ *
+ * @param cannot what could not be done: `save the model in ./final_model`.
+ */
+export function diskProblem(cannot: string, error: unknown): unknown {
+  const { code, syscall, message } = error as NodeJS.ErrnoException;
+  if (code === undefined || syscall === undefined) return error;
+  const found = code === "ENOSPC" ? "no space left on the disk" : message;
+  const fix = code === "ENOSPC" ? "free some space and run again" : "make the folder writable, or choose another";
+  return new Error(problem({ cannot, found, expected: "a folder that can be written", fix }), { cause: error });
 }
 
 /** Whether something lies at the path. */

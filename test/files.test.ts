@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { readJson, sha256File, sweepTemporary, writeFileAtomic, writeFolderAtomic } from "../src/files.js";
+import { diskProblem, readJson, sha256File, sweepTemporary, writeFileAtomic, writeFolderAtomic } from "../src/files.js";
 
 let root = "";
 before(async () => {
@@ -64,7 +64,7 @@ test("writeFolderAtomic() brings the old folder back that a crash left set aside
   const folder = join(root, "crashed");
   await mkdir(folder);
   await writeFile(join(folder, "a"), "old");
-  await rename(folder, `${folder}.previous`);
+  await rename(folder, join(root, ".fledge-previous-crashed"));
   await assert.rejects(
     writeFolderAtomic(folder, () => Promise.reject(new Error("again"))),
     /again/,
@@ -76,10 +76,20 @@ test("sweepTemporary() removes what dead processes left, and nothing else", asyn
   const folder = join(root, "sweep");
   const dead = ".fledge-tmp-4194304999-abcdef01-checkpoint-000050"; // above the largest process number of any system
   const alive = `.fledge-tmp-${process.ppid}-abcdef01-checkpoint-000050`;
-  for (const name of [dead, alive, "checkpoint-000001.previous", "mine"])
+  for (const name of [dead, alive, ".fledge-previous-checkpoint-000001", "mine"])
     await mkdir(join(folder, name), { recursive: true });
   assert.deepEqual(await sweepTemporary(folder), [dead]);
   assert.deepEqual((await readdir(folder)).sort(), [alive, "checkpoint-000001", "mine"]);
+});
+
+test("diskProblem() words errors of the file system and leaves others alone", () => {
+  const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC", syscall: "write" });
+  assert.equal(
+    (diskProblem("save it", full) as Error).message,
+    "Cannot save it: no space left on the disk, expected a folder that can be written. Fix: free some space and run again.",
+  );
+  const other = new TypeError("mine");
+  assert.equal(diskProblem("save it", other), other);
 });
 
 test("sha256File() is the known digest of abc (FIPS 180-4)", async () => {

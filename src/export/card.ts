@@ -117,7 +117,8 @@ function use(): string {
 }
 
 function number(value: number): string {
-  return value.toLocaleString("en", { maximumSignificantDigits: Math.abs(value) < 1000 ? 4 : 21 });
+  if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString("en");
+  return value.toLocaleString("en", { maximumSignificantDigits: 4 });
 }
 
 function cell(text: string | undefined): string {

@@ -5,7 +5,7 @@
  */
 import { copyFile, readdir, stat } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
-import { exists, type FileContent, writeFileAtomic, writeFolderAtomic } from "../files.js";
+import { diskProblem, exists, type FileContent, writeFileAtomic, writeFolderAtomic } from "../files.js";
 import { problem } from "../message.js";
 import { type Gpt2Config, toHuggingFaceConfig, weightShapes } from "../model/gpt2-config.js";
 import { type TensorData, writeSafetensors } from "../model/safetensors.js";
@@ -60,7 +60,9 @@ export async function saveModelFolder(folder: string, content: ModelFolderConten
       for (const [name, file] of content.extraFiles ?? []) await writeFileAtomic(join(temporary, name), file);
     },
     { keepOthers: true },
-  );
+  ).catch((error: unknown) => {
+    throw diskProblem(`save the model in ${resolve(folder)}`, error);
+  });
   return resolve(folder);
 }
 

@@ -65,11 +65,7 @@ export async function prepareOutputDir(outputDir: string): Promise<string> {
     await writeFileAtomic(probe, "");
     await rm(probe);
   } catch (error) {
-    const found = (error as Error).message;
-    const fix = "choose another outputDir, or make this one writable";
-    throw new Error(problem({ cannot: `write to outputDir ${folder}`, found, expected: "a folder to write in", fix }), {
-      cause: error,
-    });
+    throw diskProblem(`write to outputDir ${folder}`, error);
   }
   await sweepTemporary(folder);
   return folder;
@@ -101,6 +97,8 @@ export async function saveCheckpoint(
     for (const name of (await readdir(temporary)).sort()) files[name] = await identify(join(temporary, name));
     const manifest: Manifest = { format: "fledge-checkpoint", version: VERSION, step, runId, files };
     await writeFileAtomic(join(temporary, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
+  }).catch((error: unknown) => {
+    throw diskProblem(`save checkpoint ${folder}`, error);
   });
   return folder;
 }

@@ -60,7 +60,7 @@ test("saveModelFolder() replaces an old model, keeps other files, and keeps the 
   assert.equal(await readFile(join(folder, "README.md"), "utf8"), "# Second\n");
   assert.deepEqual((await loadPretrained(folder)).weights, content.weights);
   assert.deepEqual(
-    (await readdir(root)).filter((name) => name.startsWith(".") || name.endsWith(".previous")),
+    (await readdir(root)).filter((name) => name.startsWith(".")),
     [],
   );
 });
@@ -77,6 +77,14 @@ test("saveModelFolder() refuses a folder that is not its own to replace", async 
   await assert.rejects(saveModelFolder(".", content), /the folder that this process works in, expected another folder/);
   await assert.rejects(saveModelFolder("..", content), /the folder that this process works in/);
   await assert.rejects(saveModelFolder(join(project, "README.md"), content), /a file of that name, expected a folder/);
+});
+
+test("saveModelFolder() words what the disk refuses", async () => {
+  const file = join(root, "file");
+  await writeFile(file, "");
+  const message =
+    /^Cannot save the model in .+file\/model: .+, expected a folder that can be written\. Fix: make the folder/;
+  await assert.rejects(saveModelFolder(join(file, "model"), await goldenContent()), { name: "Error", message });
 });
 
 test("a saved folder gives Python's transformers the golden logits within 1e-4 and the golden greedy tokens", async (context) => {

@@ -179,11 +179,18 @@ test("pruneCheckpoints() deletes all but those to keep, and never the last whole
   assert.equal((await listCheckpoints(outputDir)).length, 1);
 });
 
+test("saveCheckpoint() words what the disk refuses", async () => {
+  const file = join(root, "not-a-folder");
+  await writeFile(file, "");
+  const message = /^Cannot save checkpoint .+checkpoint-000001: .+, expected a folder that can be written\. Fix: make/;
+  await assert.rejects(saveCheckpoint(file, tinyCheckpoint(1, tokenizerFolder)), { name: "Error", message });
+});
+
 test("prepareOutputDir() refuses a path that cannot be a folder", async () => {
   const file = join(root, "a-file");
   await writeFile(file, "");
   const message =
-    /^Cannot write to outputDir .+a-file.*: .+, expected a folder to write in\. Fix: choose another outputDir, or make/;
+    /^Cannot write to outputDir .+a-file.*: .+, expected a folder that can be written\. Fix: make the folder writable, or choose/;
   await assert.rejects(prepareOutputDir(file), { name: "Error", message });
   await assert.rejects(prepareOutputDir(join(file, "run")), { name: "Error", message });
 });
