@@ -172,7 +172,7 @@ function skippedTrace({ skippedAt, train, validation }: TrainingCurves): Trace[]
       x: skippedAt,
       y,
       marker,
-      hovertemplate: "refused",
+      hovertemplate: "at step %{x:,}",
     },
   ];
 }

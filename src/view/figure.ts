@@ -94,7 +94,6 @@ export interface Layout {
   readonly title: { readonly text: string; readonly subtitle?: { readonly text: string } };
   readonly xaxis: Axis;
   readonly yaxis: Axis;
-  readonly barmode?: "group";
   readonly shapes?: readonly VerticalLine[];
   readonly annotations?: readonly Annotation[];
 }
