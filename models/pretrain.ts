@@ -11,8 +11,9 @@ import { readRunLog, train } from "../src/fine-tune.js";
 import { toHuggingFaceConfig } from "../src/model/gpt2-config.js";
 import { packageRoot } from "../src/paths.js";
 
-const folder = join(packageRoot(), "models/fledge-base");
-const outputDir = join(packageRoot(), ".cache/pretrain");
+process.chdir(packageRoot());
+const folder = "models/fledge-base";
+const outputDir = ".cache/pretrain";
 
 const shape = { vocabularySize: 4096, positions: 512, width: 256, layers: 4, heads: 4 };
 const config = toHuggingFaceConfig({ ...shape, layerNormEpsilon: 1e-5, endOfTextId: shape.vocabularySize - 1 });
@@ -20,7 +21,7 @@ await writeFile(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}
 
 const events = train(
   {
-    modelName: folder,
+    modelName: "fledge-base",
     initialWeights: "random",
     outputDir,
     finalModelDir: folder,
@@ -44,6 +45,6 @@ for await (const event of events) {
   if (event.type === "step") continue;
   console.log(JSON.stringify(event));
 }
-const kept = (await readRunLog(outputDir)).filter((event) => event.type !== "step");
+const kept = (await readRunLog(outputDir)).filter(({ type }) => type !== "step" && type !== "checkpoint");
 await writeFile(join(folder, "pretraining-log.jsonl"), kept.map((event) => `${JSON.stringify(event)}\n`).join(""));
-await copyFile(join(folder, "training_plot.png"), join(packageRoot(), "docs/pretraining.png"));
+await copyFile(join(folder, "training_plot.png"), "docs/pretraining.png");
