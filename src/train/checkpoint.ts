@@ -7,7 +7,15 @@
 import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { shapedTensors, writeModelFiles } from "../export/huggingface.js";
-import { readJson, sha256File, sweepTemporary, temporaryPath, writeFileAtomic, writeFolderAtomic } from "../files.js";
+import {
+  diskProblem,
+  readJson,
+  sha256File,
+  sweepTemporary,
+  temporaryPath,
+  writeFileAtomic,
+  writeFolderAtomic,
+} from "../files.js";
 import { problem } from "../message.js";
 import type { Gpt2Config } from "../model/gpt2-config.js";
 import { loadPretrained } from "../model/pretrained.js";
