@@ -5,7 +5,7 @@
  * is skipped when it is already done, so running it twice is safe and takes a moment.
  */
 
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { explainFailure, lastLine } from "./failure.mjs";
@@ -64,13 +64,13 @@ export async function setUp(setup) {
 
 /**
  * @param {string} root
- * @returns {string | undefined} "Python 3.11.7", or nothing when .venv is missing or its Python does not run any more
+ * @returns {string | undefined} "Python 3.11.7", or nothing when .venv is missing or its Python and pip do not run any more
  */
 function venvVersion(root) {
-  const python = venvPython(join(root, ".venv"), process.platform);
-  if (!existsSync(python)) return undefined;
-  const { ok, stdout } = probe(python, ["-m", "pip", "--version"]);
-  return ok ? `Python ${/\(python ([\d.]+)\)/.exec(stdout)?.[1] ?? "3"}` : undefined;
+  const venv = join(root, ".venv");
+  const python = venvPython(venv, process.platform);
+  if (!existsSync(python) || !probe(python, ["-m", "pip", "--version"]).ok) return undefined;
+  return `Python ${/^version\w* *= *([\d.]+)/m.exec(readFileSync(join(venv, "pyvenv.cfg"), "utf8"))?.[1] ?? "3"}`;
 }
 
 /** @param {Setup} setup */
@@ -161,6 +161,8 @@ async function pipStep(setup, onLine) {
     onLine,
   });
   if (code !== 0) throw explainFailure("pip", output, relative(root, logFile));
+  // JupyterLab starts CommonJS scripts in .venv with node, which would else see our "type": "module" above them.
+  writeFileSync(join(root, ".venv", "package.json"), '{ "type": "commonjs" }\n');
   writeStamp(stampFile(root), "python", pipKey(setup));
   return "";
 }
