@@ -26,7 +26,7 @@ test("table() aligns numbers to the right, groups thousands and leaves years alo
       "1981  Carter      44,021",
     ].join("\n"),
   );
-  assert.match(html, /<td style="text-align: right; vertical-align: top">44,021<\/td>/);
+  assert.match(html, /<td style="text-align: right; vertical-align: top; padding: 2px 10px">44,021<\/td>/);
   readMarkup(html);
 });
 
