@@ -7,7 +7,7 @@ import { copyFile, readdir, stat } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { diskProblem, exists, type FileContent, writeFileAtomic, writeFolderAtomic } from "../files.js";
 import { problem } from "../message.js";
-import { type Gpt2Config, toHuggingFaceConfig, weightShapes } from "../model/gpt2-config.js";
+import { elementCount, type Gpt2Config, toHuggingFaceConfig, weightShapes } from "../model/gpt2-config.js";
 import { type TensorData, writeSafetensors } from "../model/safetensors.js";
 
 /** A model to be written. */
@@ -116,7 +116,7 @@ export function shapedTensors(
   for (const [name, shape] of shapes) {
     const data = arrays.get(name);
     if (data === undefined) throw refuse(`no "${name}"`);
-    const elements = shape.reduce((product, size) => product * size, 1);
+    const elements = elementCount(shape);
     if (data.length !== elements) throw refuse(`${data.length} numbers in "${name}" instead of ${elements}`);
     tensors.set(prefix + name, { dtype: "F32", shape, data });
   }
