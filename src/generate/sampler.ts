@@ -58,9 +58,11 @@ export function tokenProbabilities(logits: Float32Array, options: SamplingOption
   const best = argmax(logits);
   if (temperature === 0) return { ids: Uint32Array.of(best), probabilities: Float64Array.of(1) };
 
-  let ids = Uint32Array.from(logits, (_, id) => id);
+  // Plain loops: at 50,257 tokens, from() with a function costs ten times as much.
+  let ids = new Uint32Array(logits.length);
+  for (let id = 0; id < ids.length; id++) ids[id] = id;
   if (topK > 0 && topK < logits.length) {
-    const threshold = Float32Array.from(logits).sort()[logits.length - topK] ?? -Infinity;
+    const threshold = logits.slice().sort()[logits.length - topK] ?? -Infinity;
     ids = ids.filter((id) => (logits[id] ?? -Infinity) >= threshold);
   }
   if (topP < 1) ids.sort((a, b) => (logits[b] ?? 0) - (logits[a] ?? 0) || a - b);
@@ -109,7 +111,13 @@ function unusable(found: string): RangeError {
 
 // exp((x - max) / temperature) never overflows.
 function softmax(logits: Float32Array, ids: Uint32Array, temperature: number, max: number): Float64Array {
-  const odds = Float64Array.from(ids, (id) => Math.exp(((logits[id] ?? 0) - max) / temperature));
-  const total = odds.reduce((sum, odd) => sum + odd, 0);
-  return odds.map((odd) => odd / total);
+  const odds = new Float64Array(ids.length);
+  let total = 0;
+  for (let i = 0; i < odds.length; i++) {
+    const odd = Math.exp(((logits[ids[i] ?? 0] ?? 0) - max) / temperature);
+    odds[i] = odd;
+    total += odd;
+  }
+  for (let i = 0; i < odds.length; i++) odds[i] = (odds[i] ?? 0) / total;
+  return odds;
 }
