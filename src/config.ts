@@ -129,7 +129,10 @@ export function resolveConfig(settings: Partial<TrainingConfig> = {}): TrainingC
 
 const positiveInteger: Rule = { expected: "an integer ≥ 1", accepts: (value) => isInteger(value) && value >= 1 };
 const naturalNumber: Rule = { expected: "an integer ≥ 0", accepts: (value) => isInteger(value) && value >= 0 };
-const text: Rule = { expected: "a text that is not empty", accepts: (value) => typeof value === "string" && value !== "" };
+const text: Rule = {
+  expected: "a text that is not empty",
+  accepts: (value) => typeof value === "string" && value !== "",
+};
 const truth: Rule = { expected: "true or false", accepts: (value) => typeof value === "boolean" };
 
 const rules: Readonly<Record<Knob, Rule>> = {
@@ -155,7 +158,10 @@ const rules: Readonly<Record<Knob, Rule>> = {
   validationFraction: between("above 0 and below 1", (value) => value > 0 && value < 1),
   testFraction: between("from 0 to below 1", (value) => value >= 0 && value < 1),
   seed: naturalNumber,
-  mixedPrecision: { expected: 'true, false or "auto"', accepts: (value) => typeof value === "boolean" || value === "auto" },
+  mixedPrecision: {
+    expected: 'true, false or "auto"',
+    accepts: (value) => typeof value === "boolean" || value === "auto",
+  },
   engine: oneOf([...engineNames, "auto"]),
   resume: truth,
 };

@@ -50,7 +50,10 @@ const logName = "events.jsonl";
  *   if (event.type === "log") console.log(event.step, event.loss);
  * }
  */
-export async function* train(settings: Partial<TrainingConfig> = {}, options: TrainOptions = {}): AsyncGenerator<TrainEvent> {
+export async function* train(
+  settings: Partial<TrainingConfig> = {},
+  options: TrainOptions = {},
+): AsyncGenerator<TrainEvent> {
   const config = resolveConfig(settings);
   const now = options.now ?? (() => performance.now());
   const model = await loadModel(config);
@@ -157,7 +160,9 @@ async function loadModel(config: TrainingConfig): Promise<PretrainedModel> {
   if (config.initialWeights === "pretrained") return loadPretrained(config.modelName);
   const folder = resolveModel(config.modelName);
   const modelConfig = parseGpt2Config(await readJson(join(folder, "config.json"), "the model's configuration"), folder);
-  const sha256 = createHash("sha256").update(JSON.stringify([modelConfig, config.seed])).digest("hex");
+  const sha256 = createHash("sha256")
+    .update(JSON.stringify([modelConfig, config.seed]))
+    .digest("hex");
   return { folder, config: modelConfig, weights: randomWeights(modelConfig, config.seed), sha256 };
 }
 
@@ -205,7 +210,8 @@ async function checkpointToResume(
   const saved = newest.checkpoint.state.identity as Record<string, string>;
   const different = Object.keys(identity).filter((name) => saved[name] !== identity[name]);
   if (different.length === 0) return newest.checkpoint;
-  const list = (values: Readonly<Record<string, string>>) => different.map((name) => `${name} ${values[name]}`).join(", ");
+  const list = (values: Readonly<Record<string, string>>) =>
+    different.map((name) => `${name} ${values[name]}`).join(", ");
   throw new RangeError(
     problem({
       cannot: `resume from ${newest.checkpoint.folder}`,

@@ -33,7 +33,9 @@ export const golden: Golden = JSON.parse(readFileSync(join(goldenFolder, "golden
 export function goldenBatch(index: number) {
   const ids = golden.batches.input_ids[index] as number[][];
   const labels = golden.batches.labels[index] as number[][];
-  const targets = labels.map((row) => row.map((_, t) => (row[t + 1] === undefined || row[t + 1] === -100 ? -1 : row[t + 1])));
+  const targets = labels.map((row) =>
+    row.map((_, t) => (row[t + 1] === undefined || row[t + 1] === -100 ? -1 : row[t + 1])),
+  );
   const flat = targets.flat() as number[];
   return {
     inputs: Int32Array.from(ids.flat()),

@@ -128,7 +128,9 @@ export function describeProgram(program: Program): string {
   const lines = program.operations.map((operation) => {
     const results = operation.outputs.map((value) => `%${value.id}`).join(", ");
     const inputs = operation.inputs.map((id) => `%${id}`).join(", ");
-    const attributes = Object.entries(operation.attributes).map(([key, value]) => `${key}: ${describeAttribute(value)}`);
+    const attributes = Object.entries(operation.attributes).map(
+      ([key, value]) => `${key}: ${describeAttribute(value)}`,
+    );
     const details = attributes.length > 0 ? ` {${attributes.join(", ")}}` : "";
     const types = operation.outputs.map((value) => `${value.dtype}[${value.shape.join(",")}]`).join(", ");
     return `  ${results ? `${results} = ` : ""}${operation.name}(${inputs})${details}${types ? ` : ${types}` : ""}`;

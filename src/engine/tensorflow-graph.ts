@@ -23,7 +23,11 @@ export interface NodeSpec {
 }
 
 /** Calls a C function with a status and throws what it reports. */
-export function withStatus<Result>(library: TensorFlowLibrary, action: string, call: (status: Pointer) => Result): Result {
+export function withStatus<Result>(
+  library: TensorFlowLibrary,
+  action: string,
+  call: (status: Pointer) => Result,
+): Result {
   const status = library.newStatus();
   const result = call(status);
   checkStatus(library, action, status);

@@ -7,7 +7,7 @@ import { problem } from "../message.js";
 import { lengthMismatch } from "./eager.js";
 import type { CompiledStep, Engine, HostArray, Precision, StepFunction, TensorSpec, VariableInit } from "./engine.js";
 import { sizeOf } from "./program.js";
-import { checkStatus, takeFloats, TensorFlowGraph, toTensor, withStatus } from "./tensorflow-graph.js";
+import { checkStatus, TensorFlowGraph, takeFloats, toTensor, withStatus } from "./tensorflow-graph.js";
 import { loadTensorFlow, type Pointer, type TensorFlowLibrary, type TfOutput } from "./tensorflow-library.js";
 import { type EmittedProgram, emitTensorFlow } from "./to-tensorflow.js";
 import { trace } from "./trace.js";
@@ -103,7 +103,8 @@ class TensorFlowEngine implements Engine {
     const feeds: Feed[] = [];
     for (const [name, spec] of Object.entries(specs)) {
       const values = inputs[name];
-      if (values?.length !== sizeOf(spec.shape)) throw lengthMismatch(`input "${name}"`, values?.length ?? 0, spec.shape);
+      if (values?.length !== sizeOf(spec.shape))
+        throw lengthMismatch(`input "${name}"`, values?.length ?? 0, spec.shape);
       const input = emitted.inputs.get(name);
       if (input) feeds.push({ input, values, spec });
     }
@@ -113,7 +114,11 @@ class TensorFlowEngine implements Engine {
   }
 
   // One call at a time: a second step waits for the first, since both change the same variables.
-  private run(feeds: readonly Feed[], fetches: readonly TfOutput[], targets: readonly Pointer[]): Promise<Float32Array[]> {
+  private run(
+    feeds: readonly Feed[],
+    fetches: readonly TfOutput[],
+    targets: readonly Pointer[],
+  ): Promise<Float32Array[]> {
     const result = this.running.catch(() => {}).then(() => this.runNow(feeds, fetches, targets));
     this.running = result;
     return result;

@@ -137,7 +137,10 @@ function emit(context: Context, operation: Operation): TfOutput {
       return reshape(graph, inputs[0] as TfOutput, result.shape, source.dtype);
     case "transpose": {
       const permutation = graph.integers(operation.attributes.permutation);
-      return graph.output("Transpose", { inputs: [...inputs, permutation], attributes: { T, Tperm: { type: "int32" } } });
+      return graph.output("Transpose", {
+        inputs: [...inputs, permutation],
+        attributes: { T, Tperm: { type: "int32" } },
+      });
     }
     case "slice": {
       const { begin } = operation.attributes;
@@ -235,7 +238,11 @@ function emitEffect(context: Context, operation: Operation): Pointer {
         ...[TfOutput, TfOutput, TfOutput, TfOutput],
         ...[TfOutput, TfOutput, TfOutput],
       ];
-      const names = [operation.attributes.variable, operation.attributes.firstMoment, operation.attributes.secondMoment];
+      const names = [
+        operation.attributes.variable,
+        operation.attributes.firstMoment,
+        operation.attributes.secondMoment,
+      ];
       const scalars = [beta1Power, beta2Power, learningRate, beta1, beta2, epsilon];
       return write(context, names, "ResourceApplyAdam", {
         inputs: [...names.map((name) => variable(context, name)), ...scalars, gradient],

@@ -145,7 +145,9 @@ const shapeRules: Record<string, Rule> = {
     const x = recorder.value(input(inputs, "x"));
     const paddings = attributes.paddings as [number, number][];
     const shape = x.shape.map((size, axis) => size + (paddings[axis]?.[0] ?? 0) + (paddings[axis]?.[1] ?? 0));
-    return recorder.add("pad", [x], { paddings, value: attributes.constantValue as number }, [{ shape, dtype: x.dtype }]);
+    return recorder.add("pad", [x], { paddings, value: attributes.constantValue as number }, [
+      { shape, dtype: x.dtype },
+    ]);
   },
   Tile(recorder, inputs, attributes) {
     const x = recorder.value(input(inputs, "x"));
@@ -220,7 +222,10 @@ function fill(recorder: Recorder, shape: readonly number[], dtype: DType, value:
   return recorder.add("fill", [], { value }, [{ shape, dtype }]);
 }
 
-function mapRules<Name extends string>(kernels: Record<string, Name>, rule: (name: Name) => Rule): Record<string, Rule> {
+function mapRules<Name extends string>(
+  kernels: Record<string, Name>,
+  rule: (name: Name) => Rule,
+): Record<string, Rule> {
   return Object.fromEntries(Object.entries(kernels).map(([kernel, name]) => [kernel, rule(name)]));
 }
 

@@ -6,7 +6,14 @@
 import * as tf from "@tensorflow/tfjs";
 import { problem } from "../message.js";
 import type { AdamUpdate, Precision, StepFunction, TensorSpec, Variables } from "./engine.js";
-import { type Operation, type OperationAttributes, type OperationName, type Program, prune, type Value } from "./program.js";
+import {
+  type Operation,
+  type OperationAttributes,
+  type OperationName,
+  type Program,
+  prune,
+  type Value,
+} from "./program.js";
 import { checkDType, registerTraceKernels } from "./trace-kernels.js";
 
 const backendName = "trace";
@@ -123,7 +130,11 @@ export class TraceBackend extends tf.KernelBackend {
     const spec = { shape, dtype: checkDType(dtype) };
     const numbers = values as ArrayLike<number>;
     const typed =
-      spec.dtype === "int32" ? Int32Array.from(numbers) : spec.dtype === "bool" ? Uint8Array.from(numbers) : Float32Array.from(numbers);
+      spec.dtype === "int32"
+        ? Int32Array.from(numbers)
+        : spec.dtype === "bool"
+          ? Uint8Array.from(numbers)
+          : Float32Array.from(numbers);
     return recorder.info(recorder.add("constant", [], { values: typed }, [spec])).dataId;
   }
 

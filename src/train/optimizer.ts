@@ -6,8 +6,8 @@
  */
 import * as tf from "@tensorflow/tfjs";
 import type { CompiledStep, Engine, TensorSpec, VariableInit, Variables } from "../engine/engine.js";
-import { type Gpt2Config, weightShapes } from "../model/gpt2-config.js";
 import { hiddenStates } from "../model/gpt2.js";
+import { type Gpt2Config, weightShapes } from "../model/gpt2-config.js";
 import { crossEntropySum } from "../model/loss.js";
 
 /** Constants of AdamW; the defaults are PyTorch's and Hugging Face's. */

@@ -10,7 +10,13 @@ import type { PackedBlocks } from "../data/pack.js";
 import type { Engine } from "../engine/engine.js";
 import { problem } from "../message.js";
 import { type Gpt2Config, weightShapes } from "../model/gpt2-config.js";
-import { checkpointName, type LoadedCheckpoint, loadCheckpoint, pruneCheckpoints, saveCheckpoint } from "./checkpoint.js";
+import {
+  checkpointName,
+  type LoadedCheckpoint,
+  loadCheckpoint,
+  pruneCheckpoints,
+  saveCheckpoint,
+} from "./checkpoint.js";
 import type { EvaluationEvent, TrainEvent } from "./events.js";
 import {
   compileEvaluation,
@@ -146,7 +152,10 @@ class Trainer {
         atBoundary = true;
         yield evaluation;
         yield { type: "checkpoint", step: saved, folder, isBest: evaluation.isBest };
-        if (config.earlyStoppingPatience > 0 && progress.evaluationsWithoutImprovement >= config.earlyStoppingPatience) {
+        if (
+          config.earlyStoppingPatience > 0 &&
+          progress.evaluationsWithoutImprovement >= config.earlyStoppingPatience
+        ) {
           reason = "early-stopping";
           break;
         }

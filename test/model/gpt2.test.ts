@@ -35,7 +35,9 @@ for (const name of engineNames) {
 }
 
 async function logitsAndGradients(engine: Engine): Promise<Record<string, Float32Array>> {
-  const variables = new Map([...weightShapes(config)].map(([name, s]) => [name, { shape: s, values: weights.get(name) as Float32Array }]));
+  const variables = new Map(
+    [...weightShapes(config)].map(([name, s]) => [name, { shape: s, values: weights.get(name) as Float32Array }]),
+  );
   await engine.createVariables(variables);
   const spec = { shape: [shape.B * shape.T], dtype: "int32" } as const;
   const step = await engine.compile("golden", { inputs: spec, targets: spec }, ({ inputs, targets }, variables) => {

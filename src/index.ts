@@ -1,0 +1,37 @@
+/**
+ * Fledge's whole public surface, grouped by the steps of the course. Nothing is computed here.
+ */
+
+// 3 Configure.
+export { resolveConfig, type TrainingConfig, trainingDefaults } from "./config.js";
+// 2 Choose a model and a dataset.
+export { type Dataset, type Document, type LoadDatasetOptions, loadDataset } from "./data/dataset.js";
+export { type DatasetTotals, type Inspection, inspectDataset } from "./data/inspect.js";
+export { type PackedBlocks, packDocuments } from "./data/pack.js";
+export { type Split, type SplitOptions, splitDataset } from "./data/split.js";
+export { loadTokenizer, type Tokenizer } from "./data/tokenizer.js";
+// 1 Set up: which engine this machine has, and why.
+export { chooseEngine, type EngineChoice, type EngineOptions, findTensorFlow } from "./engine/choose.js";
+export type { CompiledStep, Engine, EngineName, StepFunction, TensorSpec, Variables } from "./engine/engine.js";
+export { describeProgram, type Program } from "./engine/program.js";
+// 4 Train.
+export { readRunLog, type TrainOptions, train } from "./fine-tune.js";
+// 5 Evaluate.
+export type { SamplingOptions } from "./generate/sampler.js";
+export { type GenerateOptions, type MeasuredLoss, openModel, type TextModel } from "./generate/text-model.js";
+export { type Gpt2Config, parameterCount } from "./model/gpt2-config.js";
+export { loadPretrained, type PretrainedModel } from "./model/pretrained.js";
+// 6 Experiment and scale: whatever a learner changes, quick mode keeps it short in tests.
+export { isQuick } from "./quick.js";
+export type * from "./train/events.js";
+export { learningRateAt, type Schedule } from "./train/schedule.js";
+// Views, in a notebook or a terminal.
+export { compareRunsFigure, trainingFigure } from "./view/chart.js";
+export { type Displayable, type DisplayOptions, display, type MimeBundle } from "./view/display.js";
+export type { Figure } from "./view/figure.js";
+export { formatBytes, formatCount, formatDuration, formatLoss } from "./view/format.js";
+export { figureToHtml } from "./view/html.js";
+export { type TrainingSummary, type WatchOptions, watch } from "./view/live.js";
+export { barFigure, histogramFigure, lineFigure } from "./view/plots.js";
+export { compareTexts, table } from "./view/table.js";
+export { saveTrainingPlot } from "./view/training-plot.js";
