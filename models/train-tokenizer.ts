@@ -5,7 +5,8 @@
  */
 import { join } from "node:path";
 import { pretrainingDocuments } from "../datasets/gutenberg.js";
-import { saveTokenizer, trainTokenizer } from "../src/data/train-tokenizer.js";
+import { saveTokenizer } from "../src/data/tokenizer-file.js";
+import { trainTokenizer } from "../src/data/train-tokenizer.js";
 import { packageRoot } from "../src/paths.js";
 
 const { documents } = pretrainingDocuments();

@@ -1,14 +1,25 @@
 /**
- * Turns text into token ids and back. In: a folder with a byte-level BPE `tokenizer.json` (the GPT-2 family's form). Out: a
- * Tokenizer. `@huggingface/tokenizers`, the tokenizer inside `@xenova/transformers`, reads the file and merges bytes; this
- * file cuts the words and remembers each word's ids, which makes long texts fast. Special tokens found in a text are encoded as such.
+ * Turns text into token ids and back. In: a model folder with a byte-level BPE `tokenizer.json`. Out: a Tokenizer.
+ * `@huggingface/tokenizers`, the tokenizer inside `@xenova/transformers`, merges the bytes of a word; this file cuts the words
+ * as Python's `tokenizers` does and remembers each word's ids, which makes long texts fast. A special token that stands in a
+ * text is encoded as that token.
  */
-import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
+import * as huggingFace from "@huggingface/tokenizers";
 import { problem } from "../message.js";
 import { characterBytes, toByteCharacters, wordPattern } from "./byte-level.js";
+import { readTokenizer, type TokenizerParts } from "./tokenizer-file.js";
+
+// Its type files import each other without file endings, which Node's module resolution cannot follow: this is what we use.
+const { BPE } = huggingFace as unknown as { BPE: new (config: BpeConfig) => Bpe };
+interface Bpe {
+  encode(words: readonly string[]): string[];
+}
+interface BpeConfig {
+  readonly type: "BPE";
+  readonly vocab: TokenizerParts["vocabulary"];
+  readonly merges: TokenizerParts["merges"];
+  readonly ignore_merges: false;
+}
 
 /** A loaded vocabulary. */
 export interface Tokenizer {
@@ -23,31 +34,6 @@ export interface Tokenizer {
   decode(ids: ArrayLike<number>): string;
 }
 
-// The parts of tokenizer.json that decide whether this file can stand for it.
-interface TokenizerJson {
-  readonly model?: {
-    readonly type?: string;
-    readonly vocab?: Record<string, number>;
-    readonly merges?: readonly unknown[];
-  };
-  readonly normalizer?: unknown;
-  readonly pre_tokenizer?: {
-    readonly type?: string;
-    readonly add_prefix_space?: boolean;
-    readonly use_regex?: boolean;
-  } | null;
-  readonly added_tokens?: readonly AddedToken[];
-}
-
-interface AddedToken {
-  readonly id: number;
-  readonly content: string;
-  readonly special?: boolean;
-  readonly lstrip?: boolean;
-  readonly rstrip?: boolean;
-  readonly single_word?: boolean;
-}
-
 /**
  * Loads the tokenizer of a model folder.
  *
@@ -60,71 +46,35 @@ interface AddedToken {
  * tokenizer.decode(tokenizer.encode("Fellow citizens")); // "Fellow citizens"
  */
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
-  const path = join(folder, "tokenizer.json");
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    throw new Error(
-      problem({
-        cannot: `load a tokenizer from "${folder}"`,
-        found: error.code === "ENOENT" ? "no tokenizer.json there" : `tokenizer.json cannot be read (${error.code})`,
-        expected: "a model folder with a readable tokenizer.json",
-        fix: `give the folder that holds config.json and tokenizer.json`,
-      }),
-      { cause: error },
-    );
-  });
-  const json = parse(bytes.toString("utf8"), path);
-  const config = await readConfig(folder);
-  refuseOtherKinds(json, path);
-
-  const addedTokens = json.added_tokens ?? [];
-  const vocabulary = new Map(Object.entries(json.model?.vocab ?? {}));
-  for (const { content, id } of addedTokens) vocabulary.set(content, id);
-  const endOfText = nameOf(config.eos_token) ?? "<|endoftext|>";
-  const endOfTextId = vocabulary.get(endOfText);
-  if (endOfTextId === undefined) {
-    throw new TypeError(
-      problem({
-        cannot: `load tokenizer "${path}"`,
-        found: `no token ${endOfText}`,
-        expected: "an end-of-text token, which parts the documents",
-        fix: "name it as eos_token in tokenizer_config.json",
-      }),
-    );
-  }
-  return new ByteLevelTokenizer(
-    json,
-    vocabulary,
-    addedTokens,
-    endOfTextId,
-    createHash("sha256").update(bytes).digest("hex"),
-  );
+  return new ByteLevelTokenizer(await readTokenizer(folder));
 }
 
 class ByteLevelTokenizer implements Tokenizer {
   readonly vocabularySize: number;
   readonly endOfTextId: number;
   readonly sha256: string;
-  readonly #vocabulary: ReadonlyMap<string, number>;
-  readonly #bytesOf: readonly (Uint8Array | undefined)[];
+  readonly #bpe: Bpe;
   readonly #added: RegExp | undefined;
-  readonly #merge: (word: string) => string[];
-  readonly #idsOf = new Map<string, readonly number[]>();
+  readonly #idOf: ReadonlyMap<string, number>;
+  readonly #bytesOf: readonly (Uint8Array | undefined)[];
+  readonly #idsOfWord = new Map<string, readonly number[]>();
 
-  constructor(
-    json: TokenizerJson,
-    vocabulary: ReadonlyMap<string, number>,
-    addedTokens: readonly AddedToken[],
-    endOfTextId: number,
-    sha256: string,
-  ) {
-    const { model } = new HuggingFaceTokenizer(json, {});
-    this.#merge = (word) => model?.encode([word]) ?? [];
-    this.#vocabulary = vocabulary;
-    this.#bytesOf = byteTable(vocabulary, addedTokens);
+  constructor({ vocabulary, merges, addedTokens, endOfTextId, sha256 }: TokenizerParts) {
+    this.#bpe = new BPE({ type: "BPE", vocab: vocabulary, merges, ignore_merges: false });
     // The longest first, as where one added token begins another.
-    const contents = addedTokens.map(({ content }) => content).sort((a, b) => b.length - a.length);
-    this.#added = contents.length > 0 ? new RegExp(`(${contents.map(escapePattern).join("|")})`, "u") : undefined;
-    this.vocabularySize = this.#bytesOf.length;
+    const added = addedTokens.map(({ content }) => content).sort((a, b) => b.length - a.length);
+    this.#added = added.length > 0 ? new RegExp(`(${added.map(escapePattern).join("|")})`, "u") : undefined;
+    const bytesOf: Uint8Array[] = [];
+    for (const [token, id] of Object.entries(vocabulary)) {
+      bytesOf[id] = Uint8Array.from(token, (character) => characterBytes.get(character) ?? 0);
+    }
+    for (const { content, id } of addedTokens) bytesOf[id] = Buffer.from(content, "utf8");
+    this.#bytesOf = bytesOf;
+    this.#idOf = new Map([
+      ...Object.entries(vocabulary),
+      ...addedTokens.map(({ content, id }) => [content, id] as const),
+    ]);
+    this.vocabularySize = bytesOf.length;
     this.endOfTextId = endOfTextId;
     this.sha256 = sha256;
   }
@@ -134,9 +84,8 @@ class ByteLevelTokenizer implements Tokenizer {
     // Split by a pattern with one group, odd parts are the added tokens themselves.
     const parts = this.#added ? text.split(this.#added) : [text];
     parts.forEach((part, i) => {
-      if (i % 2 === 1) ids.push(this.#vocabulary.get(part) ?? 0);
-      else
-        for (const word of part.match(wordPattern) ?? []) ids.pushAll(this.#idsOf.get(word) ?? this.#encodeWord(word));
+      if (i % 2 === 1) ids.push(this.#idOf.get(part) ?? 0);
+      else this.#encodePlain(part, ids);
     });
     return ids.toArray();
   }
@@ -157,11 +106,15 @@ class ByteLevelTokenizer implements Tokenizer {
     return new TextDecoder("utf-8", { ignoreBOM: true }).decode(Buffer.concat(parts));
   }
 
+  #encodePlain(text: string, ids: GrowingIds): void {
+    for (const word of text.match(wordPattern) ?? []) ids.pushAll(this.#idsOfWord.get(word) ?? this.#encodeWord(word));
+  }
+
   #encodeWord(word: string): readonly number[] {
-    const ids = this.#merge(toByteCharacters(word)).map((token) => this.#vocabulary.get(token) ?? 0);
-    if (word.length <= longestCachedWord && this.#idsOf.size < mostCachedWords) {
+    const ids = this.#bpe.encode([toByteCharacters(word)]).map((token) => this.#idOf.get(token) ?? 0);
+    if (word.length <= longestCachedWord && this.#idsOfWord.size < mostCachedWords) {
       // A copy: a slice of a text would keep the whole text in memory.
-      this.#idsOf.set(Buffer.from(word, "utf16le").toString("utf16le"), ids);
+      this.#idsOfWord.set(Buffer.from(word, "utf16le").toString("utf16le"), ids);
     }
     return ids;
   }
@@ -197,77 +150,6 @@ class GrowingIds {
   }
 }
 
-function byteTable(
-  vocabulary: ReadonlyMap<string, number>,
-  addedTokens: readonly AddedToken[],
-): (Uint8Array | undefined)[] {
-  const added = new Set(addedTokens.map(({ content }) => content));
-  const size = Math.max(...vocabulary.values()) + 1;
-  const table: (Uint8Array | undefined)[] = new Array(size).fill(undefined);
-  for (const [token, id] of vocabulary) {
-    table[id] = added.has(token)
-      ? Buffer.from(token, "utf8")
-      : Uint8Array.from(token, (character) => characterBytes.get(character) ?? 0);
-  }
-  return table;
-}
-
-function parse(text: string, path: string): TokenizerJson {
-  try {
-    return JSON.parse(text) as TokenizerJson;
-  } catch (error) {
-    throw new SyntaxError(
-      problem({
-        cannot: `load tokenizer "${path}"`,
-        found: (error as Error).message,
-        expected: "JSON",
-        fix: "copy the file again from its model",
-      }),
-      { cause: error },
-    );
-  }
-}
-
-async function readConfig(folder: string): Promise<{ readonly eos_token?: unknown }> {
-  const path = join(folder, "tokenizer_config.json");
-  const text = await readFile(path, "utf8").catch(() => "{}");
-  return parse(text, path) as { eos_token?: unknown };
-}
-
-// Older files write a special token as an object with its content.
-function nameOf(token: unknown): string | undefined {
-  if (typeof token === "string") return token;
-  const content = (token as { content?: unknown } | null | undefined)?.content;
-  return typeof content === "string" ? content : undefined;
-}
-
-function refuseOtherKinds(json: TokenizerJson, path: string): void {
-  const { model, normalizer, pre_tokenizer: pre, added_tokens: added = [] } = json;
-  const found =
-    model?.type !== undefined && model.type !== "BPE"
-      ? `model type ${model.type}`
-      : !model?.vocab || !model.merges
-        ? "no vocabulary with merges"
-        : normalizer
-          ? "a normalizer"
-          : pre?.type !== "ByteLevel" || pre.use_regex === false
-            ? `pre-tokenizer ${pre?.type ?? "none"}`
-            : pre.add_prefix_space
-              ? "add_prefix_space true"
-              : added.some((token) => token.lstrip || token.rstrip || token.single_word)
-                ? "added tokens that strip space or match single words"
-                : undefined;
-  if (found === undefined) return;
-  throw new TypeError(
-    problem({
-      cannot: `load tokenizer "${path}"`,
-      found,
-      expected: "GPT-2's kind: byte-level BPE, pre-tokenizer ByteLevel without prefix space",
-      fix: "use a model of the GPT-2 family",
-    }),
-  );
-}
-
 function escapePattern(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
+  return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
 }

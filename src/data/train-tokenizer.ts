@@ -4,59 +4,9 @@
  * Sources: Sennrich et al. 2016 (byte-pair encoding), Radford et al. 2019 (bytes as alphabet). Ties between pairs go to the
  * lower token ids, as in Hugging Face's trainer, so that the same text always gives the same vocabulary.
  */
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { problem } from "../message.js";
 import { byteCharacters, toByteCharacters, wordPattern } from "./byte-level.js";
-
-/** Content of a `tokenizer.json` in Hugging Face form. */
-export interface TokenizerFile {
-  readonly version: "1.0";
-  readonly truncation: null;
-  readonly padding: null;
-  readonly added_tokens: readonly AddedToken[];
-  readonly normalizer: null;
-  readonly pre_tokenizer: {
-    readonly type: "ByteLevel";
-    readonly add_prefix_space: false;
-    readonly trim_offsets: true;
-    readonly use_regex: true;
-  };
-  readonly post_processor: {
-    readonly type: "ByteLevel";
-    readonly add_prefix_space: true;
-    readonly trim_offsets: false;
-    readonly use_regex: true;
-  };
-  readonly decoder: {
-    readonly type: "ByteLevel";
-    readonly add_prefix_space: true;
-    readonly trim_offsets: true;
-    readonly use_regex: true;
-  };
-  readonly model: {
-    readonly type: "BPE";
-    readonly dropout: null;
-    readonly unk_token: null;
-    readonly continuing_subword_prefix: "";
-    readonly end_of_word_suffix: "";
-    readonly fuse_unk: false;
-    readonly byte_fallback: false;
-    readonly vocab: Readonly<Record<string, number>>;
-    readonly merges: readonly string[];
-  };
-}
-
-/** A token that is matched as a whole before any word is cut. */
-export interface AddedToken {
-  readonly id: number;
-  readonly content: string;
-  readonly single_word: boolean;
-  readonly lstrip: boolean;
-  readonly rstrip: boolean;
-  readonly normalized: boolean;
-  readonly special: boolean;
-}
+import type { TokenizerFile } from "./tokenizer-file.js";
 
 /**
  * Trains a byte-level BPE tokenizer.
@@ -128,32 +78,6 @@ export function trainTokenizer(
       merges,
     },
   };
-}
-
-/**
- * Writes `tokenizer.json` and `tokenizer_config.json` into a model folder, making it when absent.
- *
- * @param options.modelMaxLength Positions of the model, in tokens.
- */
-export async function saveTokenizer(
-  file: TokenizerFile,
-  folder: string,
-  { modelMaxLength }: { modelMaxLength: number },
-): Promise<void> {
-  const endOfText = file.added_tokens[0]?.content;
-  const config = {
-    tokenizer_class: "GPT2TokenizerFast",
-    add_bos_token: false,
-    add_prefix_space: false,
-    bos_token: endOfText,
-    eos_token: endOfText,
-    unk_token: endOfText,
-    clean_up_tokenization_spaces: false,
-    model_max_length: modelMaxLength,
-  };
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, "tokenizer.json"), `${JSON.stringify(file, null, 1)}\n`);
-  await writeFile(join(folder, "tokenizer_config.json"), `${JSON.stringify(config, null, 2)}\n`);
 }
 
 // GPT-2's order: by code point of the character that stands for the byte.

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
+import { byteCharacters } from "../../src/data/byte-level.js";
 import { loadDataset } from "../../src/data/dataset.js";
 import { seededRandom } from "../../src/data/random.js";
 import { loadTokenizer } from "../../src/data/tokenizer.js";
@@ -134,11 +135,30 @@ test("loadTokenizer() says what a folder lacks", async () => {
 });
 
 const path = () => join(folder, "tokenizer.json");
+const alphabet = Object.fromEntries(byteCharacters.map((character, id) => [character, id]));
 const good = {
-  model: { type: "BPE", vocab: { a: 0, "<|endoftext|>": 1 }, merges: [] },
+  model: { type: "BPE", vocab: alphabet, merges: [] },
   pre_tokenizer: { type: "ByteLevel", add_prefix_space: false },
-  added_tokens: [],
+  added_tokens: [{ id: 256, content: "<|endoftext|>" }],
 };
+
+test("loadTokenizer() takes added tokens with signs of patterns in them, the longest first", async () => {
+  const added = ["<a-b>", "<a-b>|*", "[x]+"].map((content, i) => ({ id: 257 + i, content }));
+  await writeFile(path(), JSON.stringify({ ...good, added_tokens: [...good.added_tokens, ...added] }));
+  const tokenizer = await loadTokenizer(folder);
+  assert.equal(tokenizer.vocabularySize, 260);
+  assert.deepEqual([...tokenizer.encode("<a-b>|*<a-b>[x]+é")], [258, 257, 259, 0xc3, 0xa9]);
+  assert.equal(tokenizer.decode([258, 257, 259, 0xc3, 0xa9]), "<a-b>|*<a-b>[x]+é");
+});
+
+test("loadTokenizer() takes the end-of-text token that tokenizer_config.json names, in either form", async () => {
+  await writeFile(path(), JSON.stringify({ ...good, added_tokens: [{ id: 256, content: "</s>" }] }));
+  for (const eos_token of ["</s>", { content: "</s>", lstrip: false }]) {
+    await writeFile(join(folder, "tokenizer_config.json"), JSON.stringify({ eos_token }));
+    assert.equal((await loadTokenizer(folder)).endOfTextId, 256);
+  }
+  await rm(join(folder, "tokenizer_config.json"));
+});
 
 test("loadTokenizer() refuses a file that is no JSON", async () => {
   await writeFile(path(), '{"model": ');
@@ -151,6 +171,12 @@ test("loadTokenizer() refuses a file that is no JSON", async () => {
 const otherKinds: readonly (readonly [string, object])[] = [
   ["model type Unigram", { ...good, model: { ...good.model, type: "Unigram" } }],
   ["no vocabulary with merges", { ...good, model: { type: "BPE" } }],
+  ["no vocabulary with merges", [1, 2]],
+  [
+    "a vocabulary without 255 of the 256 bytes",
+    { ...good, model: { type: "BPE", vocab: { a: 0, "<|endoftext|>": 1 }, merges: [] } },
+  ],
+  ["marks at the edges of words", { ...good, model: { ...good.model, end_of_word_suffix: "</w>" } }],
   ["a normalizer", { ...good, normalizer: { type: "NFC" } }],
   ["pre-tokenizer Whitespace", { ...good, pre_tokenizer: { type: "Whitespace" } }],
   ["pre-tokenizer none", { ...good, pre_tokenizer: null }],
@@ -171,7 +197,7 @@ for (const [found, json] of otherKinds) {
 }
 
 test("loadTokenizer() refuses a vocabulary without end-of-text", async () => {
-  await writeFile(path(), JSON.stringify({ ...good, model: { ...good.model, vocab: { a: 0 } } }));
+  await writeFile(path(), JSON.stringify({ ...good, model: { ...good.model, vocab: alphabet }, added_tokens: [] }));
   await assert.rejects(loadTokenizer(folder), {
     name: "TypeError",
     message: `Cannot load tokenizer "${path()}": no token <|endoftext|>, expected an end-of-text token, which parts the documents. Fix: name it as eos_token in tokenizer_config.json.`,

@@ -8,7 +8,8 @@ import { test } from "node:test";
 import { pretrainingDocuments } from "../../datasets/gutenberg.js";
 import { loadDataset } from "../../src/data/dataset.js";
 import { loadTokenizer } from "../../src/data/tokenizer.js";
-import { saveTokenizer, trainTokenizer } from "../../src/data/train-tokenizer.js";
+import { saveTokenizer } from "../../src/data/tokenizer-file.js";
+import { trainTokenizer } from "../../src/data/train-tokenizer.js";
 import { packageRoot } from "../../src/paths.js";
 
 const python = join(packageRoot(), ".venv", "bin", "python");

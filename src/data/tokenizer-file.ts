@@ -1,0 +1,214 @@
+/**
+ * Reads and writes the two files of a tokenizer in Hugging Face form, `tokenizer.json` and `tokenizer_config.json`. In: a
+ * folder. Out: vocabulary, merges and special tokens, of GPT-2's kind or not at all. It encodes nothing (tokenizer.ts does).
+ * Source: the Hugging Face `tokenizers` file format, as its releases 0.13 to 0.23 write it.
+ */
+import { createHash } from "node:crypto";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { problem } from "../message.js";
+import { byteCharacters } from "./byte-level.js";
+
+/** Content of a `tokenizer.json` in Hugging Face form. */
+export interface TokenizerFile {
+  readonly version: "1.0";
+  readonly truncation: null;
+  readonly padding: null;
+  readonly added_tokens: readonly AddedToken[];
+  readonly normalizer: null;
+  readonly pre_tokenizer: {
+    readonly type: "ByteLevel";
+    readonly add_prefix_space: false;
+    readonly trim_offsets: true;
+    readonly use_regex: true;
+  };
+  readonly post_processor: {
+    readonly type: "ByteLevel";
+    readonly add_prefix_space: true;
+    readonly trim_offsets: false;
+    readonly use_regex: true;
+  };
+  readonly decoder: {
+    readonly type: "ByteLevel";
+    readonly add_prefix_space: true;
+    readonly trim_offsets: true;
+    readonly use_regex: true;
+  };
+  readonly model: {
+    readonly type: "BPE";
+    readonly dropout: null;
+    readonly unk_token: null;
+    readonly continuing_subword_prefix: "";
+    readonly end_of_word_suffix: "";
+    readonly fuse_unk: false;
+    readonly byte_fallback: false;
+    readonly vocab: Readonly<Record<string, number>>;
+    readonly merges: readonly string[];
+  };
+}
+
+/** A token that is matched as a whole before any word is cut. */
+export interface AddedToken {
+  readonly id: number;
+  readonly content: string;
+  /** Matched only between spaces. */
+  readonly single_word?: boolean;
+  /** Takes the spaces before it along. */
+  readonly lstrip?: boolean;
+  /** Takes the spaces after it along. */
+  readonly rstrip?: boolean;
+  readonly normalized?: boolean;
+  readonly special?: boolean;
+}
+
+/** What encoding needs of a tokenizer's files. */
+export interface TokenizerParts {
+  readonly vocabulary: Readonly<Record<string, number>>;
+  /** The most important first; older files write a pair as one string with a space. */
+  readonly merges: string[] | [string, string][];
+  readonly addedTokens: readonly AddedToken[];
+  readonly endOfTextId: number;
+  /** SHA-256 of the `tokenizer.json` file, in hexadecimal. */
+  readonly sha256: string;
+}
+
+/**
+ * Writes `tokenizer.json` and `tokenizer_config.json` into a model folder, making it when absent.
+ *
+ * @param options.modelMaxLength Positions of the model, in tokens.
+ */
+export async function saveTokenizer(
+  file: TokenizerFile,
+  folder: string,
+  { modelMaxLength }: { modelMaxLength: number },
+): Promise<void> {
+  const endOfText = file.added_tokens[0]?.content;
+  const config = {
+    tokenizer_class: "GPT2TokenizerFast",
+    add_bos_token: false,
+    add_prefix_space: false,
+    bos_token: endOfText,
+    eos_token: endOfText,
+    unk_token: endOfText,
+    clean_up_tokenization_spaces: false,
+    model_max_length: modelMaxLength,
+  };
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, "tokenizer.json"), `${JSON.stringify(file, null, 1)}\n`);
+  await writeFile(join(folder, "tokenizer_config.json"), `${JSON.stringify(config, null, 2)}\n`);
+}
+
+/**
+ * Reads a tokenizer's files.
+ *
+ * @throws As `loadTokenizer` (tokenizer.ts).
+ */
+export async function readTokenizer(folder: string): Promise<TokenizerParts> {
+  const path = join(folder, "tokenizer.json");
+  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+    throw new Error(
+      problem({
+        cannot: `load a tokenizer from "${folder}"`,
+        found: error.code === "ENOENT" ? "no tokenizer.json there" : `tokenizer.json cannot be read (${error.code})`,
+        expected: "a model folder with a readable tokenizer.json",
+        fix: "give the folder that holds config.json and tokenizer.json",
+      }),
+      { cause: error },
+    );
+  });
+  const json = parse(bytes.toString("utf8"), path);
+  const config = await readConfig(folder);
+  refuseOtherKinds(json, path);
+  const { vocab: vocabulary = {}, merges = [] } = json.model ?? {};
+  const addedTokens = json.added_tokens ?? [];
+  const endOfText = nameOf(config.eos_token) ?? "<|endoftext|>";
+  const endOfTextId = addedTokens.find(({ content }) => content === endOfText)?.id ?? vocabulary[endOfText];
+  if (endOfTextId === undefined) {
+    throw new TypeError(
+      problem({
+        cannot: `load tokenizer "${path}"`,
+        found: `no token ${endOfText}`,
+        expected: "an end-of-text token, which parts the documents",
+        fix: "name it as eos_token in tokenizer_config.json",
+      }),
+    );
+  }
+  return { vocabulary, merges, addedTokens, endOfTextId, sha256: createHash("sha256").update(bytes).digest("hex") };
+}
+
+// As much of tokenizer.json as decides whether it is of GPT-2's kind.
+interface TokenizerJson {
+  readonly model?: {
+    readonly type?: string;
+    readonly vocab?: Record<string, number>;
+    readonly merges?: string[] | [string, string][];
+    readonly continuing_subword_prefix?: string | null;
+    readonly end_of_word_suffix?: string | null;
+  };
+  readonly normalizer?: unknown;
+  readonly pre_tokenizer?: {
+    readonly type?: string;
+    readonly add_prefix_space?: boolean;
+    readonly use_regex?: boolean;
+  } | null;
+  readonly added_tokens?: readonly AddedToken[];
+}
+
+function parse(text: string, path: string): TokenizerJson {
+  try {
+    return (JSON.parse(text) ?? {}) as TokenizerJson;
+  } catch (error) {
+    throw new SyntaxError(
+      problem({
+        cannot: `load tokenizer "${path}"`,
+        found: (error as Error).message,
+        expected: "JSON",
+        fix: "copy the file again from its model",
+      }),
+      { cause: error },
+    );
+  }
+}
+
+async function readConfig(folder: string): Promise<{ readonly eos_token?: unknown }> {
+  const path = join(folder, "tokenizer_config.json");
+  const text = await readFile(path, "utf8").catch(() => "{}");
+  return parse(text, path) as { eos_token?: unknown };
+}
+
+// Older files write a special token as an object with its content.
+function nameOf(token: unknown): string | undefined {
+  if (typeof token === "string") return token;
+  const content = (token as { content?: unknown } | null | undefined)?.content;
+  return typeof content === "string" ? content : undefined;
+}
+
+function refuseOtherKinds(json: TokenizerJson, path: string): void {
+  const { model, normalizer, pre_tokenizer: pre, added_tokens: added = [] } = json;
+  const vocabulary = model?.vocab ?? {};
+  const missingBytes = byteCharacters.filter((character) => !Object.hasOwn(vocabulary, character)).length;
+  const faults: readonly (readonly [boolean, string])[] = [
+    [(model?.type ?? "BPE") !== "BPE", `model type ${model?.type}`],
+    [!model?.vocab || !Array.isArray(model.merges), "no vocabulary with merges"],
+    [Boolean(normalizer), "a normalizer"],
+    [pre?.type !== "ByteLevel" || pre.use_regex === false, `pre-tokenizer ${pre?.type ?? "none"}`],
+    [pre?.add_prefix_space === true, "add_prefix_space true"],
+    [Boolean(model?.continuing_subword_prefix || model?.end_of_word_suffix), "marks at the edges of words"],
+    // Text with such a byte would be lost without a word.
+    [missingBytes > 0, `a vocabulary without ${missingBytes} of the 256 bytes`],
+    [
+      added.some((token) => token.lstrip || token.rstrip || token.single_word),
+      "added tokens that strip space or match single words",
+    ],
+  ];
+  const found = faults.find(([isSo]) => isSo)?.[1];
+  if (found === undefined) return;
+  throw new TypeError(
+    problem({
+      cannot: `load tokenizer "${path}"`,
+      found,
+      expected: "GPT-2's kind: byte-level BPE, pre-tokenizer ByteLevel without prefix space",
+      fix: "use a model of the GPT-2 family",
+    }),
+  );
+}
