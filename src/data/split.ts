@@ -1,6 +1,6 @@
 /**
  * Parts a dataset into train, validation and test before anything is packed. In: a dataset, two fractions and a seed. Out:
- * three datasets that share no text, and a hash that a checkpoint stores to recognise the same split again.
+ * three datasets that share no document, and a hash that a checkpoint stores to recognise the same split again.
  * Whole documents are dealt out; where they are too few for the fractions, every document is cut by position instead.
  */
 import { createHash } from "node:crypto";
@@ -122,7 +122,7 @@ function cutDocuments(documents: readonly Document[], { validationFraction, test
             cannot: `cut a ${name} part from document "${id}"`,
             found: `${text.length.toLocaleString("en")} characters, too few or without a space to cut at`,
             expected: "text long enough for every part",
-            fix: "give more text, or set validationFraction and testFraction to what it can bear",
+            fix: "give more text, or set testFraction: 0",
           }),
         );
       }

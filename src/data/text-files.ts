@@ -66,7 +66,7 @@ export async function readTextFolder(folder: string): Promise<Document[]> {
     throw new RangeError(
       problem({
         cannot: `load texts from "${folder}"`,
-        found: `no .txt file among its ${entries.length.toLocaleString("en")} entries`,
+        found: "no .txt file in it",
         expected: "a folder with at least one .txt file",
         fix: "save the texts as .txt files in UTF-8",
       }),

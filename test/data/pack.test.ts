@@ -47,7 +47,7 @@ test("packDocuments() refuses a text shorter than one block", () => {
   const tokens = tokenizer.encode("Once upon a time").length + 1;
   assert.throws(() => packDocuments([{ id: "a", text: "Once upon a time" }], tokenizer, 512), {
     name: "RangeError",
-    message: `Cannot pack text into blocks: ${tokens} tokens in 1 documents, expected at least 513 for one block of 512. Fix: set blockSize: ${tokens - 1} or less, or give more text.`,
+    message: `Cannot pack text into blocks: ${tokens} tokens in 1 document, expected at least 513 for one block of 512. Fix: set blockSize: ${tokens - 1} or less, or give more text.`,
   });
   assert.throws(() => packDocuments([], tokenizer, 512), {
     name: "RangeError",

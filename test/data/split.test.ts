@@ -111,7 +111,7 @@ test("splitDataset() refuses a text too short to cut", () => {
   assert.throws(() => splitDataset(datasetOf({ name: "", documents, origin: "", licence: "" }), tenths), {
     name: "RangeError",
     message:
-      'Cannot cut a validation part from document "d": 2 characters, too few or without a space to cut at, expected text long enough for every part. Fix: give more text, or set validationFraction and testFraction to what it can bear.',
+      'Cannot cut a validation part from document "d": 2 characters, too few or without a space to cut at, expected text long enough for every part. Fix: give more text, or set testFraction: 0.',
   });
 });
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -131,6 +131,15 @@ test("loadTokenizer() says what a folder lacks", async () => {
   await assert.rejects(loadTokenizer(join(folder, "nowhere")), {
     name: "Error",
     message: `Cannot load a tokenizer from "${join(folder, "nowhere")}": no tokenizer.json there, expected a model folder with a readable tokenizer.json. Fix: give the folder that holds config.json and tokenizer.json.`,
+  });
+});
+
+test("loadTokenizer() says when the file cannot be read", async () => {
+  const odd = join(folder, "odd");
+  await mkdir(join(odd, "tokenizer.json"), { recursive: true });
+  await assert.rejects(loadTokenizer(odd), {
+    name: "Error",
+    message: `Cannot load a tokenizer from "${odd}": tokenizer.json cannot be read (EISDIR), expected a model folder with a readable tokenizer.json. Fix: give the folder that holds config.json and tokenizer.json.`,
   });
 });
 
