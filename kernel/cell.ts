@@ -1,0 +1,321 @@
+/**
+ * Compiles a cell. In: TypeScript as the user wrote it. Out: JavaScript for the inspector's REPL mode and a source map.
+ * Top-level declarations become `let` (REPL mode can only redeclare those), imports become calls of the host, the last
+ * expression becomes the result, and interrupts are compiled in: a test of a flag at loop heads, a wrapped `await`,
+ * `for await` and async function body. It checks no types.
+ */
+import ts from "typescript";
+import { HOST_NAME } from "./channel.js";
+
+/** JavaScript of a cell. */
+export interface CellCode {
+  readonly code: string;
+  /** Source map, version 3, JSON. */
+  readonly map: string;
+}
+
+const f = ts.factory;
+const COUNTER = `${HOST_NAME}_turns`;
+
+/**
+ * Compiles a cell or, for user expressions, a single expression.
+ *
+ * @param source TypeScript without syntax errors
+ * @param fileName name that stacks show, such as `cell-3.ts`
+ * @example
+ * compileCell("const a: number = 1; a + 1", "cell-1.ts").code; // "let a = 1;\n__fledge.result(a + 1);\n"
+ */
+export function compileCell(source: string, fileName: string): CellCode {
+  const { outputText, sourceMapText } = ts.transpileModule(source, {
+    fileName,
+    compilerOptions: {
+      target: ts.ScriptTarget.ES2022,
+      module: ts.ModuleKind.ESNext,
+      sourceMap: true,
+      removeComments: false,
+    },
+    transformers: { before: [prepareCell], after: [finishScript] },
+  });
+  return { code: outputText.replace(/\/\/# sourceMappingURL=.*\s*$/, ""), map: sourceMapText ?? "{}" };
+}
+
+// ---- before TypeScript's own transformations: the cell still has its types ----
+
+function prepareCell(context: ts.TransformationContext): (file: ts.SourceFile) => ts.SourceFile {
+  return (file) => {
+    const visit = (node: ts.Node): ts.Node => visitNode(node, file, context, visit);
+    const imports: ts.Statement[] = [];
+    const hoisted: ts.Statement[] = [];
+    const rest: ts.Statement[] = [];
+    const last = file.statements.at(-1);
+    for (const statement of file.statements) {
+      if (ts.isImportDeclaration(statement)) imports.push(...importStatements(statement));
+      else if (ts.isFunctionDeclaration(statement) && statement.name && !isAmbient(statement)) {
+        if (statement.body) hoisted.push(functionBinding(statement, statement.name, visit));
+      } else {
+        const own = withoutExport(statement);
+        if (own) rest.push(statement === last ? resultStatement(own, visit) : topLevelStatement(own, visit));
+      }
+    }
+    return f.updateSourceFile(file, [...imports, ...hoisted, ...rest]);
+  };
+}
+
+// `import d, { a as b } from "x"` → `let { default: d, a: b } = await __fledge.import("x")`
+function importStatements(declaration: ts.ImportDeclaration): ts.Statement[] {
+  const clause = declaration.importClause;
+  const namespace = () => f.createAwaitExpression(hostCall("import", declaration.moduleSpecifier));
+  const at = <T extends ts.Node>(node: T) => ts.setTextRange(node, declaration);
+  if (!clause) return [at(f.createExpressionStatement(namespace()))];
+  if (clause.phaseModifier === ts.SyntaxKind.TypeKeyword) return [];
+  const elements: ts.BindingElement[] = [];
+  const statements: ts.Statement[] = [];
+  const bindings = clause.namedBindings;
+  if (clause.name) elements.push(f.createBindingElement(undefined, "default", clause.name));
+  if (bindings && ts.isNamedImports(bindings)) {
+    for (const { name, propertyName, isTypeOnly } of bindings.elements) {
+      if (!isTypeOnly) elements.push(f.createBindingElement(undefined, propertyName ?? name.text, name));
+    }
+  }
+  if (elements.length > 0) statements.push(at(letStatement(f.createObjectBindingPattern(elements), namespace())));
+  if (bindings && ts.isNamespaceImport(bindings)) statements.push(at(letStatement(bindings.name, namespace())));
+  return statements;
+}
+
+function functionBinding(
+  declaration: ts.FunctionDeclaration,
+  name: ts.Identifier,
+  visit: (node: ts.Node) => ts.Node,
+): ts.Statement {
+  const { asteriskToken, typeParameters, parameters, type, body } = declaration;
+  const modifiers = declaration.modifiers?.filter((modifier) => modifier.kind === ts.SyntaxKind.AsyncKeyword);
+  const expression = ts.setTextRange(
+    f.createFunctionExpression(
+      modifiers,
+      asteriskToken,
+      undefined,
+      typeParameters,
+      parameters,
+      type,
+      body ?? f.createBlock([]),
+    ),
+    declaration,
+  );
+  return ts.setTextRange(letStatement(name, visit(expression) as ts.Expression), declaration);
+}
+
+function withoutExport(statement: ts.Statement): ts.Statement | undefined {
+  if (ts.isExportDeclaration(statement)) return undefined;
+  if (ts.isExportAssignment(statement)) {
+    return ts.setTextRange(f.createExpressionStatement(statement.expression), statement);
+  }
+  if (ts.isImportEqualsDeclaration(statement) && ts.isExternalModuleReference(statement.moduleReference)) {
+    return letStatement(statement.name, hostCall("require", statement.moduleReference.expression));
+  }
+  const keep = (modifier: ts.ModifierLike): modifier is ts.Modifier =>
+    modifier.kind !== ts.SyntaxKind.ExportKeyword && modifier.kind !== ts.SyntaxKind.DefaultKeyword;
+  if (!ts.canHaveModifiers(statement) || !statement.modifiers?.some((modifier) => !keep(modifier))) return statement;
+  if (ts.isVariableStatement(statement)) {
+    return f.updateVariableStatement(statement, statement.modifiers.filter(keep), statement.declarationList);
+  }
+  if (ts.isClassDeclaration(statement)) {
+    const { name, typeParameters, heritageClauses, members } = statement;
+    const modifiers = statement.modifiers.filter((modifier) => ts.isDecorator(modifier) || keep(modifier));
+    return f.updateClassDeclaration(statement, modifiers, name, typeParameters, heritageClauses, members);
+  }
+  if (ts.isEnumDeclaration(statement)) {
+    return f.updateEnumDeclaration(statement, statement.modifiers.filter(keep), statement.name, statement.members);
+  }
+  if (ts.isModuleDeclaration(statement)) {
+    return f.updateModuleDeclaration(statement, statement.modifiers.filter(keep), statement.name, statement.body);
+  }
+  return statement; // types leave no trace
+}
+
+function topLevelStatement(statement: ts.Statement, visit: (node: ts.Node) => ts.Node): ts.Statement {
+  if (!ts.isVariableStatement(statement) || isAmbient(statement) || isUsing(statement.declarationList)) {
+    return visit(statement) as ts.Statement;
+  }
+  const list = statement.declarationList;
+  const declarations = list.declarations.map((declaration) => visit(declaration) as ts.VariableDeclaration);
+  const own = ts.setTextRange(f.createVariableDeclarationList(declarations, ts.NodeFlags.Let), list);
+  return f.updateVariableStatement(statement, statement.modifiers, own);
+}
+
+function resultStatement(statement: ts.Statement, visit: (node: ts.Node) => ts.Node): ts.Statement {
+  if (!ts.isExpressionStatement(statement)) return topLevelStatement(statement, visit);
+  return f.updateExpressionStatement(statement, hostCall("result", visit(statement.expression) as ts.Expression));
+}
+
+// ---- anywhere in the cell ----
+
+function visitNode(
+  node: ts.Node,
+  file: ts.SourceFile,
+  context: ts.TransformationContext,
+  visit: (node: ts.Node) => ts.Node,
+): ts.Node {
+  const line = (place: ts.Node) =>
+    f.createNumericLiteral(file.getLineAndCharacterOfPosition(place.pos < 0 ? 0 : place.getStart(file)).line + 1);
+  const visited = ts.visitEachChild(node, visit, context);
+  if (ts.isAwaitExpression(visited)) {
+    return f.updateAwaitExpression(visited, hostCall("await", visited.expression, line(node)));
+  }
+  if (ts.isCallExpression(visited) && visited.expression.kind === ts.SyntaxKind.ImportKeyword) {
+    return ts.setTextRange(hostCall("import", ...visited.arguments.slice(0, 1)), visited);
+  }
+  if (ts.isMetaProperty(visited) && visited.keywordToken === ts.SyntaxKind.ImportKeyword) return hostMember("meta");
+  if (isLoop(node) && isLoop(visited)) return withCheck(visited, node, line(node));
+  if (isAsyncFunction(visited) && !isAmbient(visited)) return withTask(visited);
+  return visited;
+}
+
+function withCheck(loop: ts.IterationStatement, original: ts.IterationStatement, line: ts.Expression): ts.Node {
+  const isFor = ts.isForStatement(loop);
+  const counted = isFor && loop.condition !== undefined && !callsSomething(original.statement) && letList(loop);
+  const raised = f.createElementAccessExpression(hostMember("flag"), 0);
+  // A plain test makes an innermost arithmetic loop up to 2.6 times slower, so those look every 1,024 turns.
+  const turns = f.createParenthesizedExpression(
+    f.createBinaryExpression(
+      f.createPrefixUnaryExpression(ts.SyntaxKind.PlusPlusToken, f.createIdentifier(COUNTER)),
+      ts.SyntaxKind.AmpersandToken,
+      f.createNumericLiteral(1023),
+    ),
+  );
+  const condition = counted
+    ? f.createLogicalAnd(f.createStrictEquality(turns, f.createNumericLiteral(0)), raised)
+    : raised;
+  const check = f.createIfStatement(condition, f.createExpressionStatement(hostCall("stop")));
+  const inner = ts.isBlock(loop.statement) ? loop.statement.statements : [loop.statement];
+  const body = ts.setTextRange(f.createBlock([check, ...inner], true), loop.statement);
+  if (isFor) {
+    const counter = f.createVariableDeclaration(COUNTER, undefined, undefined, f.createNumericLiteral(0));
+    const initializer = counted
+      ? f.updateVariableDeclarationList(counted, [...counted.declarations, counter])
+      : loop.initializer;
+    return f.updateForStatement(loop, initializer, loop.condition, loop.incrementor, body);
+  }
+  if (ts.isForOfStatement(loop)) {
+    const source = loop.awaitModifier ? hostCall("iterate", loop.expression, line) : loop.expression;
+    return f.updateForOfStatement(loop, loop.awaitModifier, loop.initializer, source, body);
+  }
+  if (ts.isForInStatement(loop)) return f.updateForInStatement(loop, loop.initializer, loop.expression, body);
+  if (ts.isWhileStatement(loop)) return f.updateWhileStatement(loop, loop.expression, body);
+  return ts.isDoStatement(loop) ? f.updateDoStatement(loop, body, loop.expression) : loop;
+}
+
+// `async (x) => { body }` → `async (x) => __fledge.task(async () => { body })`
+function withTask(node: AsyncFunction): ts.Node {
+  if (!node.body) return node;
+  const call = hostCall(
+    "task",
+    f.createArrowFunction(
+      [f.createModifier(ts.SyntaxKind.AsyncKeyword)],
+      undefined,
+      [],
+      undefined,
+      undefined,
+      node.body,
+    ),
+  );
+  if (ts.isArrowFunction(node)) {
+    const { modifiers, typeParameters, parameters, type, equalsGreaterThanToken } = node;
+    return f.updateArrowFunction(node, modifiers, typeParameters, parameters, type, equalsGreaterThanToken, call);
+  }
+  const body = f.createBlock([f.createReturnStatement(call)]);
+  const { modifiers, asteriskToken, name, typeParameters, parameters, type } = node;
+  if (ts.isMethodDeclaration(node)) {
+    const { questionToken } = node;
+    return f.updateMethodDeclaration(
+      node,
+      modifiers,
+      asteriskToken,
+      node.name,
+      questionToken,
+      typeParameters,
+      parameters,
+      type,
+      body,
+    );
+  }
+  const own = name as ts.Identifier | undefined; // only methods have other kinds of names
+  return ts.isFunctionDeclaration(node)
+    ? f.updateFunctionDeclaration(node, modifiers, asteriskToken, own, typeParameters, parameters, type, body)
+    : f.updateFunctionExpression(node, node.modifiers, asteriskToken, own, typeParameters, parameters, type, body);
+}
+
+// ---- after TypeScript's own transformations: enums and namespaces have become `var`, imports have gone ----
+
+function finishScript(): (file: ts.SourceFile) => ts.SourceFile {
+  return (file) => {
+    const statements = file.statements
+      .filter((statement) => !ts.isExportDeclaration(statement))
+      .map((statement) => {
+        if (!ts.isVariableStatement(statement)) return statement;
+        const list = statement.declarationList;
+        if ((list.flags & ts.NodeFlags.BlockScoped) !== 0) return statement;
+        const own = ts.setTextRange(f.createVariableDeclarationList(list.declarations, ts.NodeFlags.Let), list);
+        return f.updateVariableStatement(statement, statement.modifiers, own);
+      });
+    return f.updateSourceFile(file, statements);
+  };
+}
+
+// ---- small parts ----
+
+type AsyncFunction = ts.FunctionDeclaration | ts.FunctionExpression | ts.ArrowFunction | ts.MethodDeclaration;
+
+function isAsyncFunction(node: ts.Node): node is AsyncFunction {
+  const isFunction =
+    ts.isFunctionDeclaration(node) ||
+    ts.isFunctionExpression(node) ||
+    ts.isArrowFunction(node) ||
+    ts.isMethodDeclaration(node);
+  if (!isFunction || node.asteriskToken) return false;
+  return node.modifiers?.some((modifier) => modifier.kind === ts.SyntaxKind.AsyncKeyword) ?? false;
+}
+
+function isLoop(node: ts.Node): node is ts.IterationStatement {
+  return ts.isIterationStatement(node, false);
+}
+
+function letList(loop: ts.ForStatement): ts.VariableDeclarationList | undefined {
+  const list = loop.initializer;
+  return list && ts.isVariableDeclarationList(list) && (list.flags & ts.NodeFlags.BlockScoped) === ts.NodeFlags.Let
+    ? list
+    : undefined;
+}
+
+function callsSomething(body: ts.Node): boolean {
+  const calls = (node: ts.Node): boolean =>
+    isLoop(node) ||
+    ts.isCallExpression(node) ||
+    ts.isNewExpression(node) ||
+    ts.isAwaitExpression(node) ||
+    (ts.forEachChild(node, (child) => calls(child) || undefined) ?? false);
+  return calls(body);
+}
+
+function isUsing(list: ts.VariableDeclarationList): boolean {
+  return (list.flags & ts.NodeFlags.Using) === ts.NodeFlags.Using;
+}
+
+function isAmbient(node: ts.Node): boolean {
+  return (
+    ts.canHaveModifiers(node) &&
+    (node.modifiers?.some((modifier) => modifier.kind === ts.SyntaxKind.DeclareKeyword) ?? false)
+  );
+}
+
+function letStatement(name: ts.BindingName, initializer: ts.Expression): ts.Statement {
+  const declaration = f.createVariableDeclaration(name, undefined, undefined, initializer);
+  return f.createVariableStatement(undefined, f.createVariableDeclarationList([declaration], ts.NodeFlags.Let));
+}
+
+function hostMember(name: string): ts.Expression {
+  return f.createPropertyAccessExpression(f.createIdentifier(HOST_NAME), name);
+}
+
+function hostCall(name: string, ...callArguments: ts.Expression[]): ts.CallExpression {
+  return f.createCallExpression(hostMember(name), undefined, callArguments);
+}

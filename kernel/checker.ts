@@ -1,0 +1,227 @@
+/**
+ * Types of cells, by TypeScript's language service. In: cells in the order in which they run. Out: diagnostics in the
+ * cell's own lines, completions, quick info. Each cell is a module; a line in front of it brings in what earlier cells
+ * declared and this one does not, a line behind it exports what it declares. It compiles and runs nothing.
+ */
+import { join } from "node:path";
+import ts from "typescript";
+import { type Binding, declaredNames, mentionedNames } from "./names.js";
+
+/** One error of a cell. Line and column count from 1. */
+export interface CellProblem {
+  readonly line: number;
+  readonly column: number;
+  /** Characters to underline. */
+  readonly length: number;
+  /** `TS2322`. */
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Names that fit at a position. Offsets count UTF-16 units of the cell. */
+export interface CellCompletions {
+  readonly start: number;
+  readonly end: number;
+  readonly matches: readonly { readonly name: string; readonly kind: string }[];
+}
+
+interface CellFile {
+  readonly text: string;
+  readonly version: number;
+  readonly sources: readonly string[];
+}
+
+interface KnownBinding extends Binding {
+  readonly cell: string;
+}
+
+const MODULE_PREFIX = ".fledge-";
+const EDITED = "edited";
+// 7016: package without types, any then. 7034, 7005: `let x;` that a later cell fills.
+const TOLERATED = new Set([7016, 7034, 7005]);
+
+/** Checks the cells of one session. */
+export class CellChecker {
+  readonly #folder: string;
+  readonly #fallback: string;
+  readonly #cells = new Map<string, CellFile>();
+  readonly #bindings = new Map<string, KnownBinding>();
+  readonly #service: ts.LanguageService;
+  #version = 0;
+
+  /**
+   * @param folder the notebook's folder, from which imports are looked up
+   * @param packageFolder Fledge's own folder: types of Node, and imports that are not found from the notebook's folder
+   */
+  constructor(folder: string, packageFolder: string) {
+    this.#folder = folder;
+    this.#fallback = join(packageFolder, "cell.ts");
+    this.#service = ts.createLanguageService(this.#host(packageFolder));
+  }
+
+  /** Errors of a cell, in order; none when its first line is `// @ts-nocheck` and its syntax is right. */
+  check(source: string, cell: string): CellProblem[] {
+    const path = this.#path(cell);
+    const prefix = this.#put(source, cell, mentionedNames(source));
+    const diagnostics: readonly ts.Diagnostic[] = this.#service.getSyntacticDiagnostics(path);
+    const all =
+      diagnostics.length > 0 || /^\s*\/\/\s*@ts-nocheck\b/.test(source)
+        ? diagnostics
+        : this.#service.getSemanticDiagnostics(path);
+    const problems = all.flatMap((diagnostic) => cellProblem(diagnostic, source, prefix) ?? []);
+    if (problems.length > 0) this.#cells.delete(path);
+    return problems.sort((a, b) => a.line - b.line || a.column - b.column);
+  }
+
+  /** Makes the declarations of a checked cell known to those that follow. */
+  commit(source: string, cell: string): void {
+    for (const binding of declaredNames(source)) this.#bindings.set(binding.name, { ...binding, cell });
+    this.#forgetUnreachable();
+  }
+
+  /** Completions at an offset of a cell that is being written. */
+  complete(source: string, offset: number): CellCompletions {
+    const prefix = this.#put(source, EDITED);
+    const found = this.#service.getCompletionsAtPosition(this.#path(EDITED), prefix + offset, {});
+    const span = found?.optionalReplacementSpan;
+    const word = /[\w$]*$/.exec(source.slice(0, offset))?.[0] ?? "";
+    const start = span ? span.start - prefix : offset - word.length;
+    const end = span ? span.start + span.length - prefix : offset;
+    const typed = source.slice(start, offset).toLowerCase();
+    const matches = (found?.entries ?? [])
+      .filter(({ name }) => name.toLowerCase().startsWith(typed))
+      .sort((a, b) => compare(a.sortText, b.sortText) || compare(a.name, b.name))
+      .map(({ name, kind }) => ({ name, kind }));
+    return { start, end, matches };
+  }
+
+  /** Type and documentation of what stands at an offset, as text; undefined when nothing does. */
+  describe(source: string, offset: number): string | undefined {
+    const prefix = this.#put(source, EDITED);
+    const info = this.#service.getQuickInfoAtPosition(this.#path(EDITED), prefix + offset);
+    if (!info) return undefined;
+    const documentation = ts.displayPartsToString(info.documentation);
+    const tags = (info.tags ?? []).map(({ name, text }) => `@${name} ${ts.displayPartsToString(text)}`);
+    return [ts.displayPartsToString(info.displayParts), documentation, ...tags]
+      .filter((part) => part !== "")
+      .join("\n\n");
+  }
+
+  /** Forgets all cells: the session that had their variables is gone. */
+  reset(): void {
+    this.#cells.clear();
+    this.#bindings.clear();
+    this.#version++;
+  }
+
+  // Stores the module of a cell. Returns the length of the line in front of the source.
+  #put(source: string, cell: string, mentioned?: ReadonlySet<string>): number {
+    const declared = declaredNames(source);
+    const own = new Set(declared.map(({ name }) => name));
+    const used = [...this.#bindings.values()].filter(({ name }) => !own.has(name) && (mentioned?.has(name) ?? true));
+    const front = `${used.map(broughtIn).join(" ")}\n`;
+    const exported = declared.filter((binding) => !binding.exported).map(({ name }) => name);
+    const text = `${front}${source}\nexport { ${exported.join(", ")} };\n`;
+    const sources = used.map((binding) => this.#path(binding.cell));
+    this.#cells.set(this.#path(cell), { text, version: ++this.#version, sources });
+    return front.length;
+  }
+
+  #forgetUnreachable(): void {
+    const reachable = new Set<string>();
+    const mark = (path: string) => {
+      if (reachable.has(path)) return;
+      reachable.add(path);
+      this.#cells.get(path)?.sources.forEach(mark);
+    };
+    for (const { cell } of this.#bindings.values()) mark(this.#path(cell));
+    for (const path of [...this.#cells.keys()]) if (!reachable.has(path)) this.#cells.delete(path);
+    this.#version++;
+  }
+
+  #path(cell: string): string {
+    return join(this.#folder, `${MODULE_PREFIX}${cell}.ts`);
+  }
+
+  #host(packageFolder: string): ts.LanguageServiceHost {
+    const options: ts.CompilerOptions = {
+      target: ts.ScriptTarget.ES2023,
+      lib: ["lib.esnext.d.ts"],
+      module: ts.ModuleKind.ESNext,
+      moduleResolution: ts.ModuleResolutionKind.Bundler,
+      moduleDetection: ts.ModuleDetectionKind.Force,
+      customConditions: ["node"],
+      strict: true,
+      skipLibCheck: true,
+      noEmit: true,
+      allowImportingTsExtensions: true,
+      resolveJsonModule: true,
+      types: ["node"],
+      typeRoots: [join(packageFolder, "node_modules", "@types")],
+    };
+    const cells = this.#cells;
+    const cache = ts.createModuleResolutionCache(this.#folder, (name) => name, options);
+    const moduleHost = {
+      fileExists: (path: string) => cells.has(path) || ts.sys.fileExists(path),
+      readFile: (path: string) => cells.get(path)?.text ?? ts.sys.readFile(path),
+      directoryExists: ts.sys.directoryExists,
+      getDirectories: ts.sys.getDirectories,
+      ...(ts.sys.realpath ? { realpath: ts.sys.realpath } : {}),
+    };
+    const resolve = (name: string, from: string): ts.ResolvedModuleWithFailedLookupLocations => {
+      if (name.startsWith(`./${MODULE_PREFIX}`)) {
+        const resolvedFileName = join(this.#folder, `${name}.ts`);
+        return { resolvedModule: { resolvedFileName, extension: ts.Extension.Ts, isExternalLibraryImport: false } };
+      }
+      const found = ts.resolveModuleName(name, from, options, moduleHost, cache);
+      if (found.resolvedModule || /^[./]/.test(name) || !cells.has(from)) return found;
+      return ts.resolveModuleName(name, this.#fallback, options, moduleHost, cache);
+    };
+    return {
+      ...moduleHost,
+      getCompilationSettings: () => options,
+      getCurrentDirectory: () => this.#folder,
+      getDefaultLibFileName: ts.getDefaultLibFilePath,
+      getProjectVersion: () => String(this.#version),
+      getScriptFileNames: () => [...cells.keys()],
+      getScriptVersion: (path) => String(cells.get(path)?.version ?? fileVersion(path)),
+      getScriptSnapshot: (path) => {
+        const text = moduleHost.readFile(path);
+        return text === undefined ? undefined : ts.ScriptSnapshot.fromString(text);
+      },
+      readDirectory: ts.sys.readDirectory,
+      resolveModuleNameLiterals: (literals, from) => literals.map(({ text }) => resolve(text, from)),
+    };
+  }
+}
+
+// Files of packages do not change while a session runs; local ones may be edited or built again.
+function fileVersion(path: string): string {
+  return path.includes("node_modules") ? "0" : String(ts.sys.getModifiedTime?.(path)?.getTime() ?? 0);
+}
+
+// A variable keeps its kind, so that assigning to it is checked; everything else may also be a type, so it is imported.
+function broughtIn({ name, kind, cell }: KnownBinding): string {
+  const module = JSON.stringify(`./${MODULE_PREFIX}${cell}`);
+  return kind === "other"
+    ? `import { ${name} } from ${module};`
+    : `declare ${kind} ${name}: typeof import(${module}).${name};`;
+}
+
+function cellProblem(diagnostic: ts.Diagnostic, source: string, prefix: number): CellProblem | undefined {
+  if (TOLERATED.has(diagnostic.code) || diagnostic.start === undefined) return undefined;
+  const start = diagnostic.start - prefix;
+  if (start < 0 || start > source.length + 1) return undefined;
+  const before = source.slice(0, start).split("\n");
+  return {
+    line: before.length,
+    column: (before.at(-1)?.length ?? 0) + 1,
+    length: diagnostic.length ?? 1,
+    code: `TS${diagnostic.code}`,
+    message: ts.flattenDiagnosticMessageText(diagnostic.messageText, "\n"),
+  };
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

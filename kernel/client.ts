@@ -1,0 +1,252 @@
+/**
+ * A client of the kernel over its real sockets: for the headless runner and the tests. In: a command that starts a kernel.
+ * Out: requests and their replies, broadcasts, and the end of the kernel's process. Never waits for a kernel that is dead.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes, randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { problem } from "../src/message.js";
+import { type Json, type Message, newMessage } from "./protocol.js";
+import { type ClientSockets, type ConnectionInfo, connectClientSockets, type RequestChannel } from "./sockets.js";
+
+/** How to start a kernel. */
+export interface KernelStart {
+  /** Working directory: the notebook's folder. */
+  readonly folder: string;
+  /** Environment of the kernel; default: this process's own. */
+  readonly environment?: NodeJS.ProcessEnv;
+  /** Seconds until a kernel that does not answer is given up; default 60. */
+  readonly startTimeoutSeconds?: number;
+}
+
+/** The reply to a cell, and how to listen to what it prints. */
+export interface ExecuteOptions {
+  readonly silent?: boolean;
+  readonly storeHistory?: boolean;
+  readonly stopOnError?: boolean;
+  readonly userExpressions?: Readonly<Record<string, string>>;
+  /** Called for every broadcast of this cell, in order, until it is idle. */
+  readonly onOutput?: (message: Message) => void;
+}
+
+interface Pending {
+  readonly onOutput: (message: Message) => void;
+  reply: Message | undefined;
+  idle: boolean;
+  settle(reply: Message): void;
+  fail(error: Error): void;
+}
+
+const EXIT_MILLISECONDS = 5000;
+
+/** A started kernel. */
+export class KernelClient {
+  readonly connection: ConnectionInfo;
+  readonly process: ChildProcess;
+  /** Everything heard on iopub that belongs to no pending request goes here. */
+  onStray: (message: Message) => void = () => undefined;
+  readonly #sockets: ClientSockets;
+  readonly #session = randomUUID();
+  readonly #pending = new Map<string, Pending>();
+  readonly #folder: string;
+  readonly #failed: Promise<never>;
+  #welcome: () => void = () => undefined;
+  #errorText = "";
+  #dead: Error | undefined;
+
+  private constructor(connection: ConnectionInfo, process: ChildProcess, folder: string) {
+    this.connection = connection;
+    this.process = process;
+    this.#folder = folder;
+    this.#sockets = connectClientSockets(connection, (channel, message) => this.#take(channel, message));
+    process.stderr?.on("data", (bytes: Buffer) => {
+      this.#errorText = (this.#errorText + bytes.toString()).slice(-4000);
+    });
+    this.#failed = new Promise((_, reject) => {
+      process.once("exit", (code, signal) =>
+        reject(this.#died(signal === null ? `exit code ${code}` : `signal ${signal}`)),
+      );
+    });
+    this.#failed.catch(() => undefined);
+  }
+
+  /**
+   * Starts a kernel and waits until it answers and its broadcasts arrive.
+   *
+   * @throws Error when the kernel dies or does not answer in time
+   */
+  static async start({ folder, environment, startTimeoutSeconds = 60 }: KernelStart): Promise<KernelClient> {
+    const temporary = await mkdtemp(join(tmpdir(), "fledge-kernel-"));
+    const connection = await freeConnection();
+    const file = join(temporary, "connection.json");
+    await writeFile(file, JSON.stringify(connection), { mode: 0o600 });
+    const child = spawn(process.execPath, [fileURLToPath(new URL("./main.js", import.meta.url)), file], {
+      cwd: folder,
+      env: { ...(environment ?? process.env), JPY_PARENT_PID: String(process.pid) },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const client = new KernelClient(connection, child, temporary);
+    try {
+      await client.#ready(startTimeoutSeconds);
+      return client;
+    } catch (error) {
+      await client.kill();
+      throw error;
+    }
+  }
+
+  /** Sends a request and waits for its reply and for the kernel to be idle again. @throws Error when the kernel dies */
+  request(
+    channel: RequestChannel,
+    type: string,
+    content: Json,
+    onOutput: (message: Message) => void = () => undefined,
+  ): Promise<Message> {
+    const message = newMessage(type, this.#session, undefined, content);
+    return new Promise((resolve, reject) => {
+      if (this.#dead) {
+        reject(this.#dead);
+        return;
+      }
+      const settle = (reply: Message) => {
+        this.#pending.delete(message.header.msg_id);
+        resolve(reply);
+      };
+      this.#pending.set(message.header.msg_id, { onOutput, reply: undefined, idle: false, settle, fail: reject });
+      this.#sockets.send(channel, message);
+    });
+  }
+
+  /** Runs code as a cell. @returns the execute_reply */
+  execute(code: string, options: ExecuteOptions = {}): Promise<Message> {
+    const content = {
+      code,
+      silent: options.silent ?? false,
+      store_history: options.storeHistory ?? true,
+      user_expressions: options.userExpressions ?? {},
+      allow_stdin: false,
+      stop_on_error: options.stopOnError ?? true,
+    };
+    return this.request("shell", "execute_request", content, options.onOutput);
+  }
+
+  /** Stops the running cell. */
+  interrupt(): Promise<Message> {
+    return this.request("control", "interrupt_request", {});
+  }
+
+  /** Sends frames as they are. */
+  sendFrames(channel: RequestChannel, frames: readonly Uint8Array[]): void {
+    this.#sockets.sendFrames(channel, frames);
+  }
+
+  /** Resolves when the kernel has echoed a heartbeat. */
+  heartbeat(): Promise<void> {
+    return this.#sockets.heartbeat();
+  }
+
+  /** Asks the kernel to leave, ends it when it does not, and cleans up. */
+  async shutdown(): Promise<void> {
+    if (!this.#dead) {
+      const exited = once(this.process, "exit");
+      const asked = this.request("control", "shutdown_request", { restart: false }).catch(() => undefined);
+      await Promise.race([Promise.all([asked, exited]), sleep(EXIT_MILLISECONDS)]);
+    }
+    await this.kill();
+  }
+
+  /** Ends the kernel at once and cleans up. */
+  async kill(): Promise<void> {
+    if (this.process.exitCode === null && this.process.signalCode === null) {
+      const exited = once(this.process, "exit");
+      this.process.kill("SIGKILL");
+      await exited;
+    }
+    this.#sockets.close();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  // A broadcast sent before the subscription has arrived is lost, so ready means: welcomed on iopub and answered on shell.
+  async #ready(timeoutSeconds: number): Promise<void> {
+    const welcomed = new Promise<void>((resolve) => {
+      this.#welcome = resolve;
+    });
+    const late = sleep(timeoutSeconds * 1000).then(() => {
+      throw new Error(
+        problem({
+          cannot: "start the kernel",
+          found: `no answer within ${timeoutSeconds} s`,
+          expected: "an answer to kernel_info_request",
+          fix: `look at what it said: ${this.#errorText.trim() || "(nothing)"}`,
+        }),
+      );
+    });
+    await Promise.race([welcomed.then(() => this.request("control", "kernel_info_request", {})), this.#failed, late]);
+  }
+
+  #take(channel: RequestChannel | "iopub", message: Message): void {
+    if (message.header.msg_type === "iopub_welcome") this.#welcome();
+    const pending = this.#pending.get(message.parent?.msg_id ?? "");
+    if (!pending) {
+      if (channel === "iopub") this.onStray(message);
+      return;
+    }
+    if (channel !== "iopub") pending.reply = message;
+    else if (message.header.msg_type === "status" && message.content.execution_state === "idle") pending.idle = true;
+    else pending.onOutput(message);
+    if (pending.reply && pending.idle) pending.settle(pending.reply);
+  }
+
+  #died(how: string): Error {
+    const said = this.#errorText.trim();
+    const error = new Error(
+      problem({
+        cannot: "go on with the kernel",
+        found: `its process ended (${how})${said === "" ? "" : ` and said: ${said}`}`,
+        expected: "a running kernel",
+        fix: "run again; if it happens again, run with fewer cells to find the one that ends it",
+      }),
+    );
+    this.#dead = error;
+    for (const pending of this.#pending.values()) pending.fail(error);
+    this.#pending.clear();
+    return error;
+  }
+}
+
+/** A connection to five free ports of this machine, with a fresh key. */
+export async function freeConnection(): Promise<ConnectionInfo> {
+  const servers = await Promise.all(Array.from({ length: 5 }, listen));
+  const [shell, iopub, stdin, control, heartbeat] = servers.map((server) => {
+    const address = server.address();
+    return typeof address === "object" && address ? address.port : 0;
+  });
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return {
+    transport: "tcp",
+    ip: "127.0.0.1",
+    shell_port: shell ?? 0,
+    iopub_port: iopub ?? 0,
+    stdin_port: stdin ?? 0,
+    control_port: control ?? 0,
+    hb_port: heartbeat ?? 0,
+    key: randomBytes(32).toString("hex"),
+    signature_scheme: "hmac-sha256",
+  };
+}
+
+async function listen(): Promise<Server> {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return server;
+}
+
+function sleep(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds).unref());
+}

@@ -1,0 +1,99 @@
+/**
+ * The kernel's view of TypeScript. In: cells. Out: promises of checked and compiled code, completions, descriptions. The work
+ * is done in a thread (language-thread.ts), so that the process that owns the sockets never waits for a compiler.
+ */
+import { Worker } from "node:worker_threads";
+import type { CellCode } from "./cell.js";
+import type { CellCompletions, CellProblem } from "./checker.js";
+import type { Completeness } from "./completeness.js";
+
+/** What can be asked of the language thread. */
+export type LanguageRequest =
+  | { readonly type: "prepare"; readonly source: string; readonly cell: string }
+  | { readonly type: "expression"; readonly source: string; readonly cell: string }
+  | { readonly type: "complete" | "describe"; readonly source: string; readonly offset: number }
+  | { readonly type: "completeness"; readonly source: string }
+  | { readonly type: "reset" };
+
+/** Its answer: a value, or the stack of what went wrong. */
+export type LanguageAnswer =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly failure: string };
+
+/** A cell that may run, or the reasons why it may not. */
+export type PreparedCell =
+  | ({ readonly problems: readonly [] } & CellCode)
+  | { readonly problems: readonly CellProblem[]; readonly code?: undefined };
+
+interface Waiting {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+/** TypeScript for one kernel. */
+export class Language {
+  readonly #thread: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  #lastId = 0;
+
+  /**
+   * @param folder the notebook's folder
+   * @param packageFolder Fledge's own folder
+   */
+  constructor(folder: string, packageFolder: string) {
+    this.#thread = new Worker(new URL("./language-thread.js", import.meta.url), {
+      workerData: { folder, packageFolder },
+    });
+    this.#thread.unref();
+    this.#thread.on("message", (answer: LanguageAnswer) => {
+      const waiting = this.#waiting.get(answer.id);
+      this.#waiting.delete(answer.id);
+      if ("failure" in answer) waiting?.reject(new Error(answer.failure));
+      else waiting?.resolve(answer.value);
+    });
+    this.#thread.on("error", (error) => {
+      for (const waiting of this.#waiting.values()) waiting.reject(error);
+      this.#waiting.clear();
+    });
+  }
+
+  /** Checks and compiles a cell; a cell without problems is known to those that follow. */
+  prepare(source: string, cell: string): Promise<PreparedCell> {
+    return this.#ask({ type: "prepare", source, cell });
+  }
+
+  /** Compiles an expression without a check of its types. */
+  expression(source: string, cell: string): Promise<CellCode> {
+    return this.#ask({ type: "expression", source, cell });
+  }
+
+  complete(source: string, offset: number): Promise<CellCompletions> {
+    return this.#ask({ type: "complete", source, offset });
+  }
+
+  describe(source: string, offset: number): Promise<string | undefined> {
+    return this.#ask({ type: "describe", source, offset });
+  }
+
+  completeness(source: string): Promise<Completeness> {
+    return this.#ask({ type: "completeness", source });
+  }
+
+  /** Forgets all cells. */
+  reset(): Promise<void> {
+    return this.#ask({ type: "reset" });
+  }
+
+  /** Ends the thread. */
+  async close(): Promise<void> {
+    await this.#thread.terminate();
+  }
+
+  #ask<T>(request: LanguageRequest): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const id = ++this.#lastId;
+      this.#waiting.set(id, { resolve: (value) => resolve(value as T), reject });
+      this.#thread.postMessage({ id, request });
+    });
+  }
+}

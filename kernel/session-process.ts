@@ -1,0 +1,115 @@
+/**
+ * The session process: runs the cells and nothing else. In: commands on fd 4, read by a thread of its own, so that an
+ * interrupt is noticed while a cell computes. Out: text on fd 1 and 2, events on fd 3. It knows no Jupyter message.
+ * Cells run through the inspector's REPL mode: top-level await, redeclaration, live bindings.
+ */
+import { AsyncLocalStorage } from "node:async_hooks";
+import { Console } from "node:console";
+import { Worker } from "node:worker_threads";
+import { packageRoot } from "../src/paths.js";
+import type { ExecuteCommand, SessionCommand } from "./channel.js";
+import { cleanBundle, mimeBundle } from "./display.js";
+import { Evaluator } from "./evaluate.js";
+import { Interrupter, KeyboardInterrupt, type Task } from "./interrupt.js";
+import { cellModules } from "./modules.js";
+import { SessionOutput } from "./output.js";
+import type { Json } from "./protocol.js";
+import { Tracebacks } from "./traceback.js";
+
+/** Starts the session of this process. @param nonce secret that tells marks from text in stdout and stderr */
+function startSession(nonce: string): void {
+  const tasks = new AsyncLocalStorage<Task>();
+  let lastExecution = 0;
+  const executionNow = () => tasks.getStore()?.execution ?? lastExecution;
+  const output = new SessionOutput(nonce, executionNow);
+  const interrupter = new Interrupter(new Int32Array(new SharedArrayBuffer(8)), tasks);
+  const tracebacks = new Tracebacks();
+  const evaluator = new Evaluator();
+
+  const thread = new Worker(new URL("./session-thread.js", import.meta.url), { workerData: interrupter.flag });
+  replaceStandardStreams(output);
+  installGlobals(output, executionNow);
+  Error.prepareStackTrace = tracebacks.prepareStackTrace;
+  evaluator.installHost(interrupter, cellModules(process.cwd(), packageRoot()));
+  reportStrayErrors(output, tracebacks);
+
+  const execute = async ({ execution, cell, userExpressions }: ExecuteCommand) => {
+    lastExecution = execution;
+    output.startExecution(execution);
+    tracebacks.add(cell);
+    const expressions: Record<string, Json> = {};
+    try {
+      const value = await interrupter.runCell(execution, () => evaluator.evaluate(cell));
+      const data = await mimeBundle(value);
+      if (data) output.event({ type: "result", execution, data });
+    } catch (thrown) {
+      output.event({ type: "done", execution, error: tracebacks.report(thrown), userExpressions: {} });
+      return;
+    }
+    for (const [name, expression] of Object.entries(userExpressions)) {
+      tracebacks.add(expression);
+      try {
+        const data = (await mimeBundle(await evaluator.evaluate(expression))) ?? { "text/plain": "undefined" };
+        expressions[name] = { status: "ok", data, metadata: {} };
+      } catch (thrown) {
+        expressions[name] = { status: "error", ...tracebacks.report(thrown) };
+      }
+    }
+    output.event({ type: "done", execution, userExpressions: expressions });
+  };
+
+  thread.on("message", (command: SessionCommand) => {
+    if (command.type === "interrupt") interrupter.deliver(command.sequence);
+    else if (command.type === "exit") leave();
+    else void execute(command);
+  });
+  output.event({ type: "ready" });
+}
+
+// Native libraries may not survive the environment's clean-up, so the process leaves without one.
+function leave(): void {
+  try {
+    process.emit("exit", 0);
+  } finally {
+    Reflect.get(process, "reallyExit").call(process, 0);
+  }
+}
+
+function replaceStandardStreams(output: SessionOutput): void {
+  const stdout = output.stream("stdout");
+  const stderr = output.stream("stderr");
+  Object.defineProperty(process, "stdout", { configurable: true, enumerable: true, get: () => stdout });
+  Object.defineProperty(process, "stderr", { configurable: true, enumerable: true, get: () => stderr });
+  // Node's own console also hands every argument to the inspector, which keeps the last thousand alive.
+  globalThis.console = new Console({ stdout, stderr });
+}
+
+// The contract with libraries, which must not import the kernel.
+function installGlobals(output: SessionOutput, executionNow: () => number): void {
+  const display = (bundle: Json, options: { readonly displayId?: string; readonly update?: boolean } = {}) => {
+    output.event({
+      type: "display",
+      execution: executionNow(),
+      data: cleanBundle(bundle),
+      ...(options.displayId === undefined ? {} : { displayId: options.displayId }),
+      update: options.update ?? false,
+    });
+  };
+  const clear = (options: { readonly wait?: boolean } = {}) =>
+    output.event({ type: "clear", execution: executionNow(), wait: options.wait ?? false });
+  Object.defineProperty(globalThis, Symbol.for("fledge.display"), { value: display });
+  Object.defineProperty(globalThis, Symbol.for("fledge.clearOutput"), { value: clear });
+}
+
+// An error that nobody awaits is told and does not end the session.
+function reportStrayErrors(output: SessionOutput, tracebacks: Tracebacks): void {
+  const tell = (thrown: unknown) => {
+    if (thrown instanceof KeyboardInterrupt) return;
+    output.text("stderr", `Uncaught (nothing awaits it): ${tracebacks.report(thrown).traceback.join("\n")}\n`);
+  };
+  process.on("uncaughtException", tell);
+  process.on("unhandledRejection", tell);
+  process.on("SIGINT", () => undefined); // the kernel decides what an interrupt means
+}
+
+startSession(process.argv[2] ?? "");

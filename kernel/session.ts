@@ -1,0 +1,118 @@
+/**
+ * Supervises one session process from the kernel's side. In: commands. Out: its text and events in order, and a report when
+ * the process has ended for whatever reason. It restarts nothing by itself.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import type { Readable, Writable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import type { ExecuteCommand, PipeName, SessionCommand, SessionEvent } from "./channel.js";
+import { type MergedOutput, OutputMerger } from "./merge.js";
+
+/** How a session process ended. */
+export interface SessionEnd {
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** Whether it had started at all. */
+  readonly wasReady: boolean;
+}
+
+/** Where a session's output and end are told. */
+export interface SessionListener extends MergedOutput {
+  ended(end: SessionEnd): void;
+}
+
+// Child processes of a cell may hold the pipes open after the session is gone.
+const DRAIN_MILLISECONDS = 300;
+const EXIT_MILLISECONDS = 2000;
+
+/** One running session process. */
+export class SessionProcess {
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<void>;
+  #interrupts = 0;
+
+  /**
+   * Starts a session process.
+   *
+   * @param folder the notebook's folder, working directory of the cells
+   */
+  constructor(folder: string, listener: SessionListener) {
+    const nonce = randomBytes(8).toString("hex");
+    const script = fileURLToPath(new URL("./session-process.js", import.meta.url));
+    // The way in which modules.ts imports is marked experimental in Node 20 and would say so on stderr.
+    const flags = ["--disable-warning=ExperimentalWarning", "--enable-source-maps"];
+    this.#child = spawn(process.execPath, [...flags, script, nonce], {
+      cwd: folder,
+      stdio: ["ignore", "pipe", "pipe", "pipe", "pipe"],
+    });
+    const wasReady = this.#connect(nonce, listener);
+    this.#commands().on("error", () => undefined); // the end of the process is reported by its own event
+    this.#ended = this.#drained().then(() => {
+      const { exitCode, signalCode } = this.#child;
+      listener.ended({ exitCode, signal: signalCode, wasReady: wasReady() });
+    });
+  }
+
+  /** Runs a cell; its last event is `done`. */
+  execute(command: ExecuteCommand): void {
+    this.#send(command);
+  }
+
+  /** Stops the running cell, state kept. */
+  interrupt(): void {
+    this.#send({ type: "interrupt", sequence: ++this.#interrupts });
+  }
+
+  /** Ends the process at once, whatever it does. */
+  kill(): void {
+    this.#child.kill("SIGKILL");
+  }
+
+  /** Asks the process to leave, makes it leave when it does not, and waits until it has. */
+  async close(): Promise<void> {
+    this.#send({ type: "exit" });
+    const patience = setTimeout(() => this.kill(), EXIT_MILLISECONDS);
+    await this.#ended;
+    clearTimeout(patience);
+  }
+
+  #connect(nonce: string, listener: SessionListener): () => boolean {
+    let ready = false;
+    const merger = new OutputMerger(nonce, {
+      text: (name, text, execution) => listener.text(name, text, execution),
+      event: (event: Exclude<SessionEvent, { readonly type: "barrier" }>) => {
+        ready ||= event.type === "ready";
+        listener.event(event);
+      },
+    });
+    for (const [name, pipe] of Object.entries(this.#pipes())) {
+      const own = name as PipeName;
+      pipe.on("data", (bytes: Buffer) => merger.push(own, bytes));
+      pipe.on("close", () => merger.end(own));
+      pipe.on("error", () => merger.end(own));
+    }
+    return () => ready;
+  }
+
+  #pipes(): Readonly<Record<PipeName, Readable>> {
+    const [, stdout, stderr, events] = this.#child.stdio;
+    return { stdout: stdout as Readable, stderr: stderr as Readable, events: events as Readable };
+  }
+
+  #commands(): Writable {
+    return this.#child.stdio[4] as Writable;
+  }
+
+  #send(command: SessionCommand): void {
+    if (this.#commands().writable) this.#commands().write(`${JSON.stringify(command)}\n`);
+  }
+
+  async #drained(): Promise<void> {
+    const closed = once(this.#child, "close");
+    await once(this.#child, "exit");
+    await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, DRAIN_MILLISECONDS).unref())]);
+    for (const pipe of Object.values(this.#pipes())) pipe.destroy();
+  }
+}
