@@ -226,7 +226,6 @@ class Trainer {
   }
 
   private refuse(loss: number, gradientNorm: number): TrainEvent {
-    const { config } = this.run;
     const found = `loss ${loss} and gradient norm ${gradientNorm}`;
     if (++this.refusals >= refusalsBeforeStop) {
       throw new RangeError(
@@ -234,11 +233,16 @@ class Trainer {
           cannot: "go on training",
           found: `${found} in ${refusalsBeforeStop} steps in a row; the weights are those of the last good step`,
           expected: "finite numbers",
-          fix: `set learningRate: ${config.learningRate / 10}, or warmupSteps: ${Math.max(100, config.warmupSteps * 2)}`,
+          fix: this.calmer(),
         }),
       );
     }
     return { type: "skipped", step: this.progress.step, reason: `${found}: the weights are unchanged` };
+  }
+
+  private calmer(): string {
+    const { learningRate, warmupSteps } = this.run.config;
+    return `set learningRate: ${learningRate / 10}, or warmupSteps: ${Math.max(100, warmupSteps * 2)}`;
   }
 
   private *window(train: PackedBlocks) {
@@ -256,6 +260,16 @@ class Trainer {
     const { progress, run } = this;
     const { validation, config } = run;
     const { loss: validationLoss } = await meanLoss(evaluate, validation, config.batchSize);
+    if (!Number.isFinite(validationLoss)) {
+      throw new RangeError(
+        problem({
+          cannot: `evaluate the model at step ${progress.step}`,
+          found: `validation loss ${validationLoss}`,
+          expected: "a finite number",
+          fix: progress.step === 0 ? "choose another model: the weights of this one are damaged" : this.calmer(),
+        }),
+      );
+    }
     const isBest = validationLoss < progress.best.validationLoss;
     if (isBest) progress.best = { step: progress.step, validationLoss };
     progress.evaluationsWithoutImprovement = isBest ? 0 : progress.evaluationsWithoutImprovement + 1;

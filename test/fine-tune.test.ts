@@ -1,0 +1,177 @@
+import assert from "node:assert/strict";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import type { TrainingConfig } from "../src/config.js";
+import { datasetOf } from "../src/data/dataset.js";
+import { readRunLog, type TrainOptions, train } from "../src/fine-tune.js";
+import { toHuggingFaceConfig } from "../src/model/gpt2-config.js";
+import { loadPretrained } from "../src/model/pretrained.js";
+import { packageRoot } from "../src/paths.js";
+import { listCheckpoints, loadCheckpoint } from "../src/train/checkpoint.js";
+import type { EvaluationEvent, FinishEvent, TrainEvent } from "../src/train/events.js";
+
+const scratch = await mkdtemp(join(tmpdir(), "fledge-train-"));
+after(() => rm(scratch, { recursive: true }));
+
+// A GPT-2 of one layer, and twenty documents that a model can learn by heart.
+const shape = { vocabularySize: 4096, positions: 32, width: 16, layers: 1, heads: 2 };
+const modelName = join(scratch, "tiny");
+await mkdir(modelName);
+await cp(join(packageRoot(), "models/fledge-base/tokenizer.json"), join(modelName, "tokenizer.json"));
+const modelConfig = toHuggingFaceConfig({ ...shape, layerNormEpsilon: 1e-5, endOfTextId: 4095 });
+await writeFile(join(modelName, "config.json"), JSON.stringify(modelConfig));
+const documents = Array.from({ length: 20 }, (_, i) => {
+  return { id: `d${i}`, text: `Document ${i} says again and again. `.repeat(4 + (i % 3)) };
+});
+const dataset = datasetOf({ name: "repeats", documents, origin: "this test", licence: "CC0" });
+
+function settings(name: string, changes: Partial<TrainingConfig> = {}): Partial<TrainingConfig> {
+  return {
+    modelName,
+    initialWeights: "random",
+    outputDir: join(scratch, name, "run"),
+    finalModelDir: join(scratch, name, "final"),
+    blockSize: 16,
+    batchSize: 2,
+    gradientAccumulation: 2,
+    numEpochs: 2,
+    earlyStoppingPatience: 0,
+    learningRate: 5e-3,
+    logEverySteps: 4,
+    mixedPrecision: false,
+    ...changes,
+  };
+}
+
+async function collect(configuration: Partial<TrainingConfig>, options: TrainOptions = {}): Promise<TrainEvent[]> {
+  const events: TrainEvent[] = [];
+  for await (const event of train(configuration, { dataset, ...options })) events.push(event);
+  return events;
+}
+
+function ofType<Type extends TrainEvent["type"]>(events: readonly TrainEvent[], type: Type) {
+  return events.filter((event): event is Extract<TrainEvent, { type: Type }> => event.type === type);
+}
+
+const whole = await collect(settings("whole"));
+
+test("train() starts with the base model's loss, learns, and ends with a finished folder", async () => {
+  assert.deepEqual([whole[0]?.type, whole[1]?.type, whole.at(-1)?.type], ["start", "evaluation", "finish"]);
+  const [base] = ofType(whole, "evaluation") as [EvaluationEvent];
+  // An untrained model guesses: ln 4,096 = 8.32 nats.
+  assert.ok(Math.abs(base.validationLoss - Math.log(4096)) < 0.1, `${base.validationLoss}`);
+  const finish = whole.at(-1) as FinishEvent;
+  assert.equal(finish.reason, "completed");
+  assert.ok(finish.bestValidationLoss < base.validationLoss - 0.5, `${finish.bestValidationLoss}`);
+  const files = await readdir(join(scratch, "whole/final"));
+  const expected = ["README.md", "config.json", "generation_config.json", "model.safetensors", "tokenizer.json"];
+  for (const file of [...expected, "training_args.json", "training_plot.html", "training_plot.png"]) {
+    assert.ok(files.includes(file), file);
+  }
+});
+
+test("train() saves the weights of the best evaluation", async () => {
+  const best = await loadCheckpoint(
+    join(scratch, "whole/run", `checkpoint-${String((whole.at(-1) as FinishEvent).bestStep).padStart(6, "0")}`),
+  );
+  const final = await loadPretrained(join(scratch, "whole/final"));
+  assert.deepEqual([...final.weights], [...best.weights]);
+});
+
+test("train() gives the same numbers for the same seed", async () => {
+  const again = await collect(settings("again"));
+  const losses = (events: TrainEvent[]) => ofType(events, "step").map(({ loss }) => loss);
+  assert.deepEqual(losses(again), losses(whole));
+});
+
+test("train() left in the middle of an epoch and resumed ends bit for bit like an uninterrupted run", async () => {
+  const configuration = settings("stopped");
+  for await (const event of train(configuration, { dataset })) if (event.type === "step" && event.step === 3) break;
+  assert.deepEqual((await listCheckpoints(join(scratch, "stopped/run"))).length, 1);
+  const resumed = await collect({ ...configuration, resume: true });
+  assert.equal(ofType(resumed, "start")[0]?.resumedFromStep, 3);
+  const [expected, actual] = [
+    await loadPretrained(join(scratch, "whole/final")),
+    await loadPretrained(join(scratch, "stopped/final")),
+  ];
+  assert.deepEqual([...actual.weights], [...expected.weights]);
+  const measured = (events: TrainEvent[]) =>
+    events.flatMap((event) => {
+      if (event.type === "step") return [[event.step, event.loss, event.gradientNorm]];
+      return event.type === "evaluation" ? [[event.step, event.validationLoss]] : [];
+    });
+  assert.deepEqual(measured(await readRunLog(join(scratch, "stopped/run"))), measured(whole));
+});
+
+test("train() stops on abort with a checkpoint and without a final model", async () => {
+  const controller = new AbortController();
+  const events: TrainEvent[] = [];
+  for await (const event of train(settings("aborted"), { dataset, signal: controller.signal })) {
+    events.push(event);
+    if (event.type === "step" && event.step === 2) controller.abort();
+  }
+  assert.equal((events.at(-1) as FinishEvent).reason, "aborted");
+  assert.equal(ofType(events, "checkpoint").at(-1)?.step, 2);
+  assert.deepEqual(await readdir(join(scratch, "aborted")), ["run"]);
+});
+
+test("train() stops early and keeps the best weights when the loss no longer falls", async () => {
+  const changes = {
+    learningRate: 1,
+    schedule: "constant",
+    numEpochs: 6,
+    evaluationsPerEpoch: 2,
+    earlyStoppingPatience: 2,
+  } as const;
+  const events = await collect(settings("early", changes));
+  const finish = events.at(-1) as FinishEvent;
+  assert.equal(finish.reason, "early-stopping");
+  const evaluations = ofType(events, "evaluation");
+  assert.equal(evaluations.at(-1)?.evaluationsWithoutImprovement, 2);
+  assert.equal(finish.bestValidationLoss, Math.min(...evaluations.map(({ validationLoss }) => validationLoss)));
+});
+
+test("train() begun afresh keeps the checkpoints of an earlier run until it has its own", async () => {
+  const configuration = settings("twice", { maxSteps: 4 });
+  await collect(configuration);
+  const before = await listCheckpoints(join(scratch, "twice/run"));
+  const events = train({ ...configuration, seed: 7 }, { dataset });
+  for await (const event of events) if (event.type === "start") break;
+  assert.deepEqual(await listCheckpoints(join(scratch, "twice/run")), before);
+});
+
+test("train() refuses to resume a run of other knobs, by their names", async () => {
+  const configuration = settings("whole", { resume: true, learningRate: 1e-3 });
+  await assert.rejects(
+    collect(configuration),
+    /^RangeError: Cannot resume from .*: a run with learningRate 0.001, expected learningRate 0.005\. Fix: /,
+  );
+});
+
+test("train() refuses to resume where nothing was saved", async () => {
+  await assert.rejects(collect(settings("nothing", { resume: true })), {
+    name: "RangeError",
+    message: `Cannot resume: no checkpoint in ${join(scratch, "nothing/run")}, expected one of an earlier run. Fix: set resume: false, or outputDir to the folder of the run.`,
+  });
+});
+
+test("train() refuses a block longer than the model's positions, before it writes anything", async () => {
+  await assert.rejects(collect(settings("long", { blockSize: 64 })), {
+    name: "RangeError",
+    message: `Cannot use blockSize: 64: a model "${modelName}" of 32 positions, expected at most 32. Fix: set blockSize: 32.`,
+  });
+  await assert.rejects(readFile(join(scratch, "long")), { code: "ENOENT" });
+});
+
+test("train() refuses a text shorter than a block", async () => {
+  const short = datasetOf({
+    ...dataset,
+    documents: documents.slice(0, 3).map(({ id }) => ({ id, text: "Too short to fill a block." })),
+  });
+  await assert.rejects(
+    collect(settings("short", { blockSize: 32 }), { dataset: short }),
+    /expected at least 33 for one block of 32/,
+  );
+});
