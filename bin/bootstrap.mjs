@@ -61,7 +61,10 @@ async function main(argv) {
     process.stdout.write("Ready. Next: npm run course, npm run lab or npm test.\n");
     return 0;
   }
-  if (command === "course") return (await import("./setup/course.mjs")).runCourse(root, args);
+  if (command === "course") {
+    const { runCourse } = await import("./setup/course.mjs");
+    return runCourse({ root, args, signal: controller.signal, out: process.stdout });
+  }
   process.off("SIGINT", stop); // The tests and JupyterLab have the terminal: Ctrl-C is theirs.
   process.off("SIGTERM", stop);
   if (command === "test") return (await import("./setup/test.mjs")).runTests(root, args);

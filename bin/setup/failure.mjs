@@ -106,6 +106,8 @@ export function lastLine(output) {
     .map((line) => line.trim())
     .filter((line) => line !== "" && !/complete log of this run|^Node\.js v/.test(line));
   return (
-    lines.findLast((line) => /^(error|ERROR|[A-Z]\w*Error|Cannot)\b/.test(line)) ?? lines.at(-1) ?? "it printed nothing"
+    lines.findLast((line) => /^(error|ERROR|Cannot|([A-Z]\w*)?Error)\b/.test(line)) ??
+    lines.at(-1) ??
+    "it printed nothing"
   );
 }

@@ -1,7 +1,7 @@
 // @ts-check
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { explainFailure } from "../../bin/setup/failure.mjs";
+import { explainFailure, lastLine } from "../../bin/setup/failure.mjs";
 import { SetupError } from "../../bin/setup/problem.mjs";
 
 const LOG = ".fledge/logs/npm.log";
@@ -99,4 +99,12 @@ test("explainFailure() shows the tool's own words and the log for anything else"
     error.message,
     "Cannot install the Python packages: pip failed: ERROR: Invalid requirement: 'x==', expected an install without errors. Fix: read .fledge/logs/pip.log and run the command again.",
   );
+});
+
+test("lastLine() picks the line that reads like an error over what node prints after it", () => {
+  const output =
+    "node:internal/x\n\nError [ERR_MODULE_NOT_FOUND]: Cannot find module\n  code: 'X'\n}\n\nNode.js v20.20.2\n";
+  assert.equal(lastLine(output), "Error [ERR_MODULE_NOT_FOUND]: Cannot find module");
+  assert.equal(lastLine("one\ntwo\n"), "two");
+  assert.equal(lastLine(""), "it printed nothing");
 });
