@@ -54,7 +54,7 @@ export async function runCourse({ root, args, signal, out }) {
   const rows = [];
   let failure = "";
   for (const path of notebooks) {
-    if (failure || signal.aborted) break;
+    if (failure) break;
     const name = basename(path);
     await step(name, async (onLine) => {
       const result = await runNotebook({ path, outputPath: join(executed, name), quick, signal, onLine });
@@ -65,8 +65,9 @@ export async function runCourse({ root, args, signal, out }) {
         ...(result.peakMemoryBytes && { peakBytes: result.peakMemoryBytes }),
         failed: failure !== "",
       });
-      return `${seconds(result.seconds * 1000)}${failure ? ", failed" : ""}`;
+      return `${seconds(result.seconds * 1000)}${signal.aborted ? ", stopped" : failure ? ", failed" : ""}`;
     });
+    if (signal.aborted) return 130; // bootstrap.mjs has said that it stops.
   }
   if (failure) out.write(`\n${failure}\n`);
   const { models, plots } = findResults(folder, since);
