@@ -3,8 +3,8 @@
  * native library. In: step functions, host arrays. Out: host arrays. Slow, and says so in its description.
  */
 import * as tf from "@tensorflow/tfjs";
-import { problem } from "../message.js";
 import type { AdamUpdate, CompiledStep, Engine, HostArray, TensorSpec, VariableInit, Variables } from "./engine.js";
+import { lengthMismatch, unknownVariable } from "./errors.js";
 import { sizeOf } from "./program.js";
 import { registerWasmKernels } from "./wasm-kernels.js";
 
@@ -56,18 +56,6 @@ export async function openEager(name: "wasm" | "cpu"): Promise<Engine> {
   };
 }
 
-/** A TypeError for an array that does not fill its shape. */
-export function lengthMismatch(what: string, found: number, shape: readonly number[]): TypeError {
-  return new TypeError(
-    problem({
-      cannot: `fill ${what}`,
-      found: `${found} values`,
-      expected: `${sizeOf(shape)} for shape [${shape.join(", ")}]`,
-      fix: "pass one value per element, row by row",
-    }),
-  );
-}
-
 function toTensors(specs: Readonly<Record<string, TensorSpec>>, inputs: Readonly<Record<string, HostArray>>) {
   const tensors: Record<string, tf.Tensor> = {};
   for (const [name, { shape, dtype }] of Object.entries(specs)) {
@@ -87,7 +75,7 @@ class EagerVariables implements Variables {
   }
   tensor(name: string): tf.Tensor {
     const tensor = this.tensors.get(name);
-    if (!tensor) throw new RangeError(`Unknown variable "${name}".`);
+    if (!tensor) throw unknownVariable(name, this.tensors.keys());
     return tensor;
   }
   // A clone, because tf.tidy may dispose what the step was given.

@@ -35,6 +35,8 @@ export const binaryOperations = [
 ] as const;
 /** Broadcasting comparisons; the output is bool. */
 export const comparisonOperations = ["equal", "greater", "greaterEqual", "less", "lessEqual"] as const;
+/** Logic on bool inputs that broadcast. */
+export const logicalOperations = ["logicalAnd", "logicalOr"] as const;
 /** Reductions over `axes`. */
 export const reductions = ["reduceMax", "reduceMean", "reduceSum"] as const;
 
@@ -43,6 +45,7 @@ export interface OperationAttributes
   extends Record<(typeof unaryOperations)[number], object>,
     Record<(typeof binaryOperations)[number], object>,
     Record<(typeof comparisonOperations)[number], object>,
+    Record<(typeof logicalOperations)[number], object>,
     Record<(typeof reductions)[number], { readonly axes: readonly number[]; readonly keepDims: boolean }> {
   /** A tensor known while tracing, or fed at every run. */
   constant: { readonly values: Float32Array | Int32Array | Uint8Array };
@@ -57,6 +60,7 @@ export interface OperationAttributes
   addN: object;
   cast: object;
   concat: { readonly axis: number };
+  logicalNot: object;
   gather: { readonly axis: number };
   /** `compute` is the dtype of the multiplication; the output is float32 in either case. */
   matMul: {

@@ -134,7 +134,9 @@ export function checkTensorFlowVersion(version: string, folder: string): void {
 
 function open(file: string): LibraryHandle {
   try {
-    return koffi.load(file, { global: true });
+    const library = koffi.load(file, { global: true });
+    pin(file);
+    return library;
   } catch (error) {
     throw new Error(
       problem({
@@ -160,7 +162,18 @@ function declare(libraries: readonly LibraryHandle[], prototype: string): CFunct
   throw failure;
 }
 
+// At exit koffi unloads what it loaded, under the feet of TensorFlow's threads: the process then ends in a crash. A library
+// opened with RTLD_NODELETE stays until the process is gone.
+function pin(file: string): void {
+  const now = 0x2;
+  const noDelete = process.platform === "darwin" ? 0x80 : 0x1000;
+  systemLibrary().func("void *dlopen(const char *, int)")(file, now | noDelete);
+}
+
+function systemLibrary(): LibraryHandle {
+  return koffi.load(process.platform === "darwin" ? "libSystem.dylib" : "libc.so.6");
+}
+
 function copy(to: string, from: string): CFunction {
-  const libc = koffi.load(process.platform === "darwin" ? "libSystem.dylib" : "libc.so.6");
-  return libc.func("memcpy", "void *", [to, from, "size_t"]);
+  return systemLibrary().func("memcpy", "void *", [to, from, "size_t"]);
 }

@@ -4,8 +4,8 @@
  */
 import { promisify } from "node:util";
 import { problem } from "../message.js";
-import { lengthMismatch } from "./eager.js";
 import type { CompiledStep, Engine, HostArray, Precision, StepFunction, TensorSpec, VariableInit } from "./engine.js";
+import { lengthMismatch, unknownVariable } from "./errors.js";
 import { sizeOf } from "./program.js";
 import { checkStatus, TensorFlowGraph, takeFloats, toTensor, withStatus } from "./tensorflow-graph.js";
 import { loadTensorFlow, type Pointer, type TensorFlowLibrary, type TfOutput } from "./tensorflow-library.js";
@@ -34,6 +34,7 @@ class TensorFlowEngine implements Engine {
   private readonly graph: TensorFlowGraph;
   private readonly session: Pointer;
   private readonly handles = new Map<string, TfOutput>();
+  private readonly readers = new Map<string, TfOutput>();
   private readonly shapes = new Map<string, readonly number[]>();
   private running: Promise<unknown> = Promise.resolve();
   private open = true;
@@ -52,32 +53,29 @@ class TensorFlowEngine implements Engine {
   }
 
   async createVariables(variables: ReadonlyMap<string, VariableInit>): Promise<void> {
+    const feeds: Feed[] = [];
+    const assignments: Pointer[] = [];
     for (const [name, { shape, values }] of variables) {
       if (values && values.length !== sizeOf(shape)) throw lengthMismatch(`variable "${name}"`, values.length, shape);
       const handle = this.variable(name, shape);
-      const value = values
-        ? this.graph.output("Placeholder", { attributes: { dtype: { type: "float32" }, shape: { shape } } })
-        : this.zeros(shape);
-      const assign = this.graph.operation("AssignVariableOp", {
-        inputs: [handle, value],
-        attributes: { dtype: { type: "float32" } },
-      });
-      const feeds: Feed[] = values ? [{ input: value, values, spec: { shape, dtype: "float32" } }] : [];
-      await this.run(feeds, [], [assign]);
+      const value = values ? this.placeholder(shape) : this.zeros(shape);
+      if (values) feeds.push({ input: value, values, spec: { shape, dtype: "float32" } });
+      assignments.push(
+        this.graph.operation("AssignVariableOp", {
+          inputs: [handle, value],
+          attributes: { dtype: { type: "float32" } },
+        }),
+      );
     }
+    // One run: TensorFlow prepares a graph anew for each set of targets, which costs more than the copy.
+    await this.run(feeds, [], assignments);
   }
 
   async readVariables(names: Iterable<string>): Promise<Map<string, Float32Array>> {
-    const result = new Map<string, Float32Array>();
-    for (const name of names) {
-      const handle = this.handles.get(name);
-      if (!handle) throw new RangeError(`Unknown variable "${name}".`);
-      const attributes = { dtype: { type: "float32" } } as const;
-      const read = this.graph.output("ReadVariableOp", { inputs: [handle], attributes });
-      const [values] = await this.run([], [read], []);
-      result.set(name, values as Float32Array);
-    }
-    return result;
+    const wanted = [...names];
+    const reads = wanted.map((name) => this.reader(name));
+    const values = await this.run([], reads, []);
+    return new Map(wanted.map((name, i) => [name, values[i] as Float32Array]));
   }
 
   async compile(name: string, inputs: Readonly<Record<string, TensorSpec>>, step: StepFunction): Promise<CompiledStep> {
@@ -163,6 +161,21 @@ class TensorFlowEngine implements Engine {
     this.handles.set(name, handle);
     this.shapes.set(name, shape);
     return handle;
+  }
+
+  // Made once for each variable: checkpoints read the same ones again and again.
+  private reader(name: string): TfOutput {
+    const known = this.readers.get(name);
+    if (known) return known;
+    const handle = this.handles.get(name);
+    if (!handle) throw unknownVariable(name, this.handles.keys());
+    const read = this.graph.output("ReadVariableOp", { inputs: [handle], attributes: { dtype: { type: "float32" } } });
+    this.readers.set(name, read);
+    return read;
+  }
+
+  private placeholder(shape: readonly number[]): TfOutput {
+    return this.graph.output("Placeholder", { attributes: { dtype: { type: "float32" }, shape: { shape } } });
   }
 
   private zeros(shape: readonly number[]): TfOutput {

@@ -83,6 +83,9 @@ const kernels: Partial<Record<Operation["name"], string>> = {
   less: "Less",
   lessEqual: "LessEqual",
   log: "Log",
+  logicalAnd: "LogicalAnd",
+  logicalNot: "LogicalNot",
+  logicalOr: "LogicalOr",
   maximum: "Maximum",
   minimum: "Minimum",
   multiply: "Mul",
@@ -190,6 +193,10 @@ function emit(context: Context, operation: Operation): TfOutput {
         inputs,
         attributes: { T, Tlabels: { type: "int32" } },
       });
+    case "logicalAnd":
+    case "logicalNot":
+    case "logicalOr":
+      return graph.output(kernels[operation.name] as string, { inputs });
     default: {
       const attributes = { T: { type: operation.name === "select" ? result.dtype : source.dtype } };
       return graph.output(kernels[operation.name] as string, { inputs, attributes });

@@ -5,7 +5,14 @@
 import * as tf from "@tensorflow/tfjs";
 import { problem } from "../message.js";
 import type { DType } from "./engine.js";
-import type { binaryOperations, comparisonOperations, reductions, unaryOperations, Value } from "./program.js";
+import type {
+  binaryOperations,
+  comparisonOperations,
+  logicalOperations,
+  reductions,
+  unaryOperations,
+  Value,
+} from "./program.js";
 import type { Recorder, TraceBackend } from "./trace.js";
 
 type Inputs = Record<string, tf.TensorInfo>;
@@ -33,12 +40,14 @@ const binaryKernels: Record<string, (typeof binaryOperations)[number]> = {
   SquaredDifference: "squaredDifference",
   Sub: "subtract",
 };
-const comparisonKernels: Record<string, (typeof comparisonOperations)[number]> = {
+const comparisonKernels: Record<string, (typeof comparisonOperations | typeof logicalOperations)[number]> = {
   Equal: "equal",
   Greater: "greater",
   GreaterEqual: "greaterEqual",
   Less: "less",
   LessEqual: "lessEqual",
+  LogicalAnd: "logicalAnd",
+  LogicalOr: "logicalOr",
 };
 const reductionKernels: Record<string, (typeof reductions)[number]> = {
   Max: "reduceMax",
@@ -83,10 +92,27 @@ function rules(): Record<string, Rule> {
       const shape = keepDims ? kept : x.shape.filter((_, axis) => !axes.includes(axis));
       return recorder.add(name, [x], { axes, keepDims }, [{ shape, dtype: x.dtype }]);
     }),
+    ...elementRules,
     ...shapeRules,
     ...contractionRules,
   };
 }
+
+const elementRules: Record<string, Rule> = {
+  LogicalNot(recorder, inputs) {
+    const x = recorder.value(input(inputs, "x"));
+    return recorder.add("logicalNot", [x], {}, [x]);
+  },
+  // 1 above zero, `alpha` elsewhere.
+  Step(recorder, inputs, attributes) {
+    const x = recorder.value(input(inputs, "x"));
+    const constant = (value: number) => fill(recorder, [], x.dtype, value);
+    const above = recorder.add("greater", [x, constant(0)], {}, [{ shape: x.shape, dtype: "bool" }]);
+    return recorder.add("select", [above, constant(1), constant((attributes.alpha as number | undefined) ?? 0)], {}, [
+      x,
+    ]);
+  },
+};
 
 const shapeRules: Record<string, Rule> = {
   Identity: (recorder, inputs) => recorder.value(input(inputs, "x")),

@@ -4,8 +4,9 @@
  * not covered fails here, with its name. The kernels themselves are in trace-kernels.ts.
  */
 import * as tf from "@tensorflow/tfjs";
-import { problem } from "../message.js";
+import { nearest, problem } from "../message.js";
 import type { AdamUpdate, Precision, StepFunction, TensorSpec, Variables } from "./engine.js";
+import { unknownVariable } from "./errors.js";
 import {
   type Operation,
   type OperationAttributes,
@@ -43,10 +44,25 @@ export function trace(step: StepFunction, options: TraceOptions): Program {
   backend.recorder = recorder;
   try {
     return record(step, options, recorder);
+  } catch (error) {
+    throw uncoveredOperation(error) ?? error;
   } finally {
     backend.recorder = undefined;
     tf.engine().setBackend(previous ?? "cpu");
   }
+}
+
+// TensorFlow.js says "Kernel 'Cumsum' not registered for backend 'trace'".
+function uncoveredOperation(error: unknown): Error | undefined {
+  const kernel =
+    error instanceof Error ? /Kernel '(\w+)' not registered for backend 'trace'/.exec(error.message)?.[1] : undefined;
+  if (!kernel) return undefined;
+  const covered = tf.getKernelsForBackend(backendName).map(({ kernelName }) => kernelName);
+  const near = nearest(kernel, covered);
+  const found = `the TensorFlow.js operation "${kernel}"`;
+  const expected = `one of the ${covered.length} covered ones${near ? `, such as "${near}"` : ""}`;
+  const fix = "write it with covered operations (docs/engine.md lists them), or run it with FLEDGE_ENGINE=cpu";
+  return new Error(problem({ cannot: "trace this step", found, expected, fix }), { cause: error });
 }
 
 function record(step: StepFunction, options: TraceOptions, recorder: Recorder): Program {
@@ -219,16 +235,7 @@ class TracedVariables implements Variables {
   }
   private spec(name: string): TensorSpec {
     const shape = this.shapes.get(name);
-    if (!shape) {
-      throw new RangeError(
-        problem({
-          cannot: `use variable "${name}"`,
-          found: "no variable of that name",
-          expected: `one of the ${this.shapes.size} variables of the engine`,
-          fix: `create it first with createVariables(new Map([["${name}", { shape: […] }]]))`,
-        }),
-      );
-    }
+    if (!shape) throw unknownVariable(name, this.shapes.keys());
     return { shape, dtype: "float32" };
   }
 }

@@ -1,0 +1,192 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import * as tf from "@tensorflow/tfjs";
+import { chooseEngine, choosePrecision, engineName, findTensorFlow } from "../../src/engine/choose.js";
+import { describeProgram } from "../../src/engine/program.js";
+import { checkTensorFlowVersion, libraryFiles, loadTensorFlow } from "../../src/engine/tensorflow-library.js";
+import { packageRoot } from "../../src/paths.js";
+import { engineNames, openForTest } from "../engines.js";
+
+const vector = { shape: [2], dtype: "float32" } as const;
+
+for (const name of engineNames) {
+  test(`variables stay on ${name} between steps, and updates keep their order`, async (t) => {
+    const engine = await openForTest(name);
+    if (typeof engine === "string") return t.skip(engine);
+    await engine.createVariables(
+      new Map([
+        ["w", { shape: [2], values: Float32Array.of(1, 2) }],
+        ["zero", { shape: [2] }],
+      ]),
+    );
+    const step = await engine.compile("step", { x: vector }, ({ x }, variables) => {
+      const before = variables.read("w");
+      variables.assignAdd("w", x as tf.Tensor);
+      variables.assign("zero", tf.mul(variables.read("w"), 10));
+      return { before };
+    });
+    assert.deepEqual((await step.run({ x: Float32Array.of(1, 1) })).before, Float32Array.of(1, 2));
+    assert.deepEqual((await step.run({ x: Float32Array.of(1, 1) })).before, Float32Array.of(2, 3));
+    const values = await engine.readVariables(["w", "zero"]);
+    assert.deepEqual(
+      [...values],
+      [
+        ["w", Float32Array.of(3, 4)],
+        ["zero", Float32Array.of(30, 40)],
+      ],
+    );
+    await engine.dispose();
+    await engine.dispose();
+  });
+
+  test(`run() on ${name} refuses an input of the wrong length`, async (t) => {
+    const engine = await openForTest(name);
+    if (typeof engine === "string") return t.skip(engine);
+    const step = await engine.compile("step", { x: vector }, ({ x }) => ({ y: tf.square(x as tf.Tensor) }));
+    await assert.rejects(step.run({ x: new Float32Array(3) }), {
+      name: "TypeError",
+      message:
+        'Cannot fill input "x": 3 values, expected 2 for shape [2]. Fix: pass one value per element, row by row.',
+    });
+    assert.deepEqual((await step.run({ x: Float32Array.of(2, 3) })).y, Float32Array.of(4, 9));
+    await engine.dispose();
+  });
+}
+
+test("a compiled step leaves the event loop free while it runs", async (t) => {
+  const engine = await openForTest("tensorflow");
+  if (typeof engine === "string") return t.skip(engine);
+  const square = { shape: [600, 600], dtype: "float32" } as const;
+  const step = await engine.compile("slow", { x: square }, ({ x }) => {
+    let y = x as tf.Tensor2D;
+    for (let i = 0; i < 40; i++) y = tf.matMul(y, x as tf.Tensor2D);
+    return { y: tf.sum(y) };
+  });
+  let turns = 0;
+  const timer = setInterval(() => turns++, 1);
+  await step.run({ x: new Float32Array(360_000) });
+  clearInterval(timer);
+  assert.ok(turns > 0, "timers ran during the step");
+  await engine.dispose();
+});
+
+test("describeProgram() prints a step one operation a line, and leaves out what nobody needs", async (t) => {
+  const engine = await openForTest("tensorflow");
+  if (typeof engine === "string") return t.skip(engine);
+  const step = await engine.compile("tiny", { x: vector }, ({ x }) => {
+    tf.exp(x as tf.Tensor);
+    return { y: tf.sum(tf.square(x as tf.Tensor)) };
+  });
+  assert.ok(step.program);
+  assert.equal(
+    describeProgram(step.program),
+    [
+      "program tiny {",
+      '  %0 = input() {name: "x"} : float32[2]',
+      "  %2 = square(%0) : float32[2]",
+      "  %3 = reduceSum(%2) {axes: [0], keepDims: false} : float32[]",
+      "  return { y: %3 }",
+      "}",
+    ].join("\n"),
+  );
+  await engine.dispose();
+});
+
+test("compile() refuses what cannot be traced", async (t) => {
+  const engine = await openForTest("tensorflow");
+  if (typeof engine === "string") return t.skip(engine);
+  const compile = (compute: (x: tf.Tensor) => tf.Tensor) =>
+    engine.compile("bad", { x: vector }, ({ x }) => ({ y: compute(x as tf.Tensor) }));
+  await tf.setBackend("cpu");
+  const outside = tf.tensor1d([1, 2]);
+  const cases: [(x: tf.Tensor) => tf.Tensor, RegExp][] = [
+    [
+      (x) => tf.scalar(x.dataSync()[0] as number),
+      /Cannot read a tensor while a step is traced: .* Fix: return the tensor/,
+    ],
+    [(x) => tf.add(x, outside), /Cannot trace this step: a tensor of shape \[2\] made outside it, expected .* Fix: /],
+    [(x) => tf.cumsum(x), /Cannot trace this step: the TensorFlow\.js operation "Cumsum", expected one of .* Fix: /],
+    [(x) => tf.add(x, tf.zeros([3])), /Operands could not be broadcast together with shapes 2 and 3/],
+  ];
+  for (const [compute, message] of cases) await assert.rejects(compile(compute), message);
+  await assert.rejects(
+    engine.compile("bad", {}, (_inputs, variables) => ({ y: variables.read("nobody") })),
+    /Cannot use variable "nobody": no variable of that name, expected .* Fix: create it first/,
+  );
+  await engine.dispose();
+});
+
+test("chooseEngine() says which engine it opened and why", async (t) => {
+  const forced = await chooseEngine({ engine: "cpu" });
+  assert.match(forced.reason, /^cpu: TensorFlow\.js 4\.22\.0 in plain JavaScript, .* slow, .* \(forced\)$/);
+  if (!findTensorFlow()) return t.skip("no TensorFlow on this machine");
+  const { engine, reason } = await chooseEngine({ environment: {} });
+  assert.match(reason, /^tensorflow: TensorFlow 2\.\d+\.\d+ on (CPU|GPU), (bfloat16|float32) products \(.+\)$/);
+  await engine.dispose();
+});
+
+test("chooseEngine() falls back to TensorFlow.js where no TensorFlow can be loaded, and says so", async () => {
+  const { engine, reason } = await chooseEngine({ environment: { FLEDGE_TENSORFLOW: "/nowhere" } });
+  assert.equal(engine.name, "wasm");
+  assert.match(
+    reason,
+    /compiled engine not available: Cannot load TensorFlow from \/nowhere: no TensorFlow libraries there/,
+  );
+});
+
+test("chooseEngine() fails when the forced engine cannot be opened", async () => {
+  const environment = { FLEDGE_TENSORFLOW: "/nowhere" };
+  await assert.rejects(
+    chooseEngine({ engine: "tensorflow", environment }),
+    /Fix: run `npm run setup`, or set FLEDGE_TENSORFLOW/,
+  );
+});
+
+test("engineName() refuses an unknown name with the nearest one", () => {
+  assert.equal(engineName("auto"), undefined);
+  assert.throws(() => engineName("tensorflw"), {
+    name: "RangeError",
+    message:
+      'Cannot choose the engine: FLEDGE_ENGINE="tensorflw", expected one of tensorflow, wasm, cpu, or auto. Fix: set FLEDGE_ENGINE=tensorflow.',
+  });
+});
+
+test("choosePrecision() takes bfloat16 where the processor has it", () => {
+  assert.equal(choosePrecision("auto", new Set(["avx512_bf16"])).precision, "bfloat16");
+  assert.equal(choosePrecision("auto", new Set(["avx2"])).precision, "float32");
+  assert.equal(choosePrecision(false, new Set(["amx_bf16"])).precision, "float32");
+});
+
+test("loadTensorFlow() refuses an old version and a library that is none", async (t) => {
+  assert.doesNotThrow(() => checkTensorFlowVersion("2.21.0", "here"));
+  assert.throws(() => checkTensorFlowVersion("2.9.1", "/old"), {
+    name: "RangeError",
+    message:
+      "Cannot use the TensorFlow in /old: version 2.9.1, expected 2.16.0 or newer. Fix: run `npm run setup`, which installs the tested one from requirements.txt.",
+  });
+  const folder = await mkdtemp(join(tmpdir(), "fledge-tf-"));
+  t.after(() => rm(folder, { recursive: true }));
+  for (const file of ["libtensorflow_framework.so.2", "libtensorflow_cc.so.2"])
+    await writeFile(join(folder, file), "no library");
+  if (!libraryFiles(folder)) return t.skip("Linux only");
+  assert.throws(
+    () => loadTensorFlow(folder),
+    /Cannot load .*libtensorflow_framework\.so\.2: .* Fix: delete \.venv and run/,
+  );
+});
+
+test("a process that used the compiled engine ends in order", async (t) => {
+  if (!findTensorFlow()) return t.skip("no TensorFlow on this machine");
+  const choose = join(packageRoot(), "dist/src/engine/choose.js");
+  const script = `const { chooseEngine } = await import(${JSON.stringify(choose)});
+    const { engine } = await chooseEngine({ engine: "tensorflow" });
+    await engine.createVariables(new Map([["w", { shape: [2] }]]));
+    console.log("done");`;
+  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script]);
+  assert.equal(stdout, "done\n");
+});
