@@ -48,13 +48,16 @@ function prepareCell(context: ts.TransformationContext): (file: ts.SourceFile) =
     const hoisted: ts.Statement[] = [];
     const rest: ts.Statement[] = [];
     const last = file.statements.at(-1);
-    for (const statement of file.statements) {
+    const vars = file.statements.flatMap((statement) => varNames(statement));
+    if (vars.length > 0) hoisted.push(letsWithoutValue(vars));
+    for (const original of file.statements) {
+      const statement = vars.length > 0 ? withoutVars(original, context) : original;
       if (ts.isImportDeclaration(statement)) imports.push(...importStatements(statement));
       else if (ts.isFunctionDeclaration(statement) && statement.name && !isAmbient(statement)) {
         if (statement.body) hoisted.push(functionBinding(statement, statement.name, visit));
       } else {
         const own = withoutExport(statement);
-        if (own) rest.push(statement === last ? resultStatement(own, visit) : topLevelStatement(own, visit));
+        if (own) rest.push(original === last ? resultStatement(own, visit) : topLevelStatement(own, visit));
       }
     }
     return f.updateSourceFile(file, [...imports, ...hoisted, ...rest]);
@@ -145,6 +148,72 @@ function topLevelStatement(statement: ts.Statement, visit: (node: ts.Node) => ts
 function resultStatement(statement: ts.Statement, visit: (node: ts.Node) => ts.Node): ts.Statement {
   if (!ts.isExpressionStatement(statement)) return topLevelStatement(statement, visit);
   return f.updateExpressionStatement(statement, hostCall("result", visit(statement.expression) as ts.Expression));
+}
+
+// ---- `var`: declared once for the cell, wherever it stands ----
+
+// `for (var i = 0; …)` → `let i; for (i = 0; …)`. Patterns are left alone; at the top level they become `let` like the rest.
+function withoutVars(statement: ts.Statement, context: ts.TransformationContext): ts.Statement {
+  const visit = (node: ts.Node): ts.Node | undefined => {
+    if (ts.isFunctionLike(node) || ts.isClassLike(node) || ts.isModuleDeclaration(node)) return node;
+    if (ts.isVariableStatement(node) && isSimpleVar(node.declarationList) && !isAmbient(node)) {
+      const assignments = varAssignments(node.declarationList);
+      return ts.setTextRange(assignments ? f.createExpressionStatement(assignments) : f.createEmptyStatement(), node);
+    }
+    if (ts.isForStatement(node) && isSimpleVar(node.initializer)) {
+      const { condition, incrementor } = node;
+      const body = ts.visitNode(node.statement, visit, ts.isStatement);
+      return f.updateForStatement(
+        node,
+        varAssignments(node.initializer),
+        condition,
+        incrementor,
+        body ?? node.statement,
+      );
+    }
+    if ((ts.isForOfStatement(node) || ts.isForInStatement(node)) && isSimpleVar(node.initializer)) {
+      const name = node.initializer.declarations[0]?.name as ts.Identifier;
+      const body = ts.visitNode(node.statement, visit, ts.isStatement) ?? node.statement;
+      return ts.isForOfStatement(node)
+        ? f.updateForOfStatement(node, node.awaitModifier, name, node.expression, body)
+        : f.updateForInStatement(node, name, node.expression, body);
+    }
+    return ts.visitEachChild(node, visit, context);
+  };
+  return visit(statement) as ts.Statement;
+}
+
+function varNames(statement: ts.Statement): string[] {
+  const names: string[] = [];
+  const visit = (node: ts.Node) => {
+    if (ts.isFunctionLike(node) || ts.isClassLike(node) || ts.isModuleDeclaration(node) || isAmbient(node)) return;
+    if (isSimpleVar(node)) names.push(...node.declarations.map(({ name }) => (name as ts.Identifier).text));
+    ts.forEachChild(node, visit);
+  };
+  visit(statement);
+  return names;
+}
+
+function isSimpleVar(node: ts.Node | undefined): node is ts.VariableDeclarationList {
+  return (
+    node !== undefined &&
+    ts.isVariableDeclarationList(node) &&
+    (node.flags & ts.NodeFlags.BlockScoped) === 0 &&
+    node.declarations.every(({ name }) => ts.isIdentifier(name))
+  );
+}
+
+function varAssignments({ declarations }: ts.VariableDeclarationList): ts.Expression | undefined {
+  const assignments = declarations.flatMap(({ name, initializer }) =>
+    initializer ? [f.createAssignment(name as ts.Identifier, initializer)] : [],
+  );
+  const [first, ...others] = assignments;
+  return first && others.reduce<ts.Expression>((left, right) => f.createComma(left, right), first);
+}
+
+function letsWithoutValue(names: readonly string[]): ts.Statement {
+  const declarations = [...new Set(names)].map((name) => f.createVariableDeclaration(name));
+  return f.createVariableStatement(undefined, f.createVariableDeclarationList(declarations, ts.NodeFlags.Let));
 }
 
 // ---- anywhere in the cell ----

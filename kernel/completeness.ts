@@ -13,6 +13,8 @@ export interface Completeness {
 
 // Unterminated template literal, unterminated comment: the parser reports them where they begin.
 const OPEN_ENDED = new Set([1160, 1010]);
+// Unterminated string literal: a line feed cannot mend it.
+const HOPELESS = 1002;
 
 /**
  * Judges source code.
@@ -27,7 +29,9 @@ export function completeness(source: string): Completeness {
   });
   if (diagnostics.length === 0) return { status: "complete", indent: "" };
   const end = source.trimEnd().length;
-  const open = diagnostics.every(({ code, start }) => OPEN_ENDED.has(code) || (start ?? 0) >= end);
+  const open = diagnostics.every(
+    ({ code, start }) => OPEN_ENDED.has(code) || (code !== HOPELESS && (start ?? 0) >= end),
+  );
   if (!open) return { status: "invalid", indent: "" };
   const lastLine = source.trimEnd().split("\n").at(-1) ?? "";
   const indent = /^\s*/.exec(lastLine)?.[0] ?? "";

@@ -41,6 +41,7 @@ export class Evaluator {
       task: (body: () => Promise<unknown>) => interrupter.task(body),
       import: (specifier: unknown) => modules.import(String(specifier)),
       require: (specifier: string) => modules.require(specifier),
+      meta: modules.meta,
       result: (value: unknown) => {
         this.#value = value;
       },

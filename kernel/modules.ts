@@ -3,8 +3,10 @@
  * A specifier is looked up from the notebook's folder first, then from Fledge's own package, so that `fledge` and what
  * Fledge depends on can be imported anywhere. It does not look at types.
  */
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { constants, Script } from "node:vm";
 
 /** A module's namespace. */
@@ -16,6 +18,8 @@ type Importer = (specifier: string) => Promise<Namespace>;
 export interface CellModules {
   import(specifier: string): Promise<Namespace>;
   require(specifier: string): unknown;
+  /** What `import.meta` is in a cell. */
+  readonly meta: Readonly<Record<string, string>>;
 }
 
 /**
@@ -29,6 +33,8 @@ export function cellModules(folder: string, fallbackFolder: string): CellModules
   const requires = [folder, fallbackFolder].map((base) => createRequire(join(base, "cell.js")));
   return {
     import: async (specifier) => {
+      const json = specifier.endsWith(".json") && requires.find((require) => resolves(require, specifier));
+      if (json) return { default: JSON.parse(readFileSync(json.resolve(specifier), "utf8")) };
       let first: unknown;
       for (const importer of importers) {
         try {
@@ -44,6 +50,7 @@ export function cellModules(folder: string, fallbackFolder: string): CellModules
       const found = requires.find((require) => resolves(require, specifier)) ?? requires[0];
       return found?.(specifier);
     },
+    meta: { url: pathToFileURL(join(folder, "cell.ts")).href, dirname: folder, filename: join(folder, "cell.ts") },
   };
 }
 

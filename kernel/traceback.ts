@@ -39,8 +39,7 @@ export class Tracebacks {
       const text = inspect(thrown);
       return { ename: "Thrown value", evalue: text, traceback: [`Thrown value: ${text}`] };
     }
-    const stack = withoutFrames(inspect(thrown, { depth: 3 }));
-    const traceback = stack.split("\n");
+    const traceback = errorText(thrown).split("\n");
     const waited = thrown instanceof KeyboardInterrupt ? thrown.line : undefined;
     const place = /([\w-]+\.ts):(\d+):(\d+)/.exec(stackOf(thrown));
     const source = this.#cells.get(place?.[1] ?? "")?.source;
@@ -82,7 +81,10 @@ function stackOf(error: Error): string {
   return typeof error.stack === "string" ? error.stack : "";
 }
 
-// inspect() prints fields of our own errors that say nothing to a reader.
-function withoutFrames(text: string): string {
-  return text.replace(/ \{\n {2}line: \d+,?\n\}$/, "").replace(/ \{\n {2}line: undefined,?\n\}$/, "");
+// inspect() adds causes and fields; it puts brackets around an error without frames, and shows the fields of our own.
+function errorText(error: Error): string {
+  if (error instanceof KeyboardInterrupt) return stackOf(error);
+  const text = inspect(error, { depth: 3 });
+  const bracketed = `[${stackOf(error)}]`;
+  return text.startsWith(bracketed) ? bracketed.slice(1, -1) + text.slice(bracketed.length) : text;
 }

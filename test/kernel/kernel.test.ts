@@ -1,0 +1,373 @@
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { Message } from "../../kernel/protocol.js";
+import { encodeMessage, newMessage } from "../../kernel/protocol.js";
+import { runCell, tracebackOf, withKernel } from "./harness.js";
+
+const types = (messages: readonly Message[]) => messages.map((message) => message.header.msg_type);
+
+test("kernel runs cells as one program", async (t) => {
+  await withKernel(async (client, folder) => {
+    const run = (code: string) => runCell(client, code);
+
+    await t.test("the last expression is the result, undefined shows nothing", async () => {
+      assert.equal((await run("const a: number = 20; a + 1")).result, "21");
+      assert.equal((await run("undefined")).result, undefined);
+      assert.equal((await run("if (a > 1) { a; }")).result, undefined);
+      assert.equal((await run("({ a })")).result, "{ a: 20 }");
+      assert.equal((await run("null")).result, "null");
+    });
+
+    await t.test("later assignment is seen by closures of earlier cells", async () => {
+      await run("let lr = 0.1; function step(): number { return lr; }");
+      assert.equal((await run("lr = 0.5; step()")).result, "0.5");
+      assert.equal((await run("let lr = 0.25; step()")).result, "0.25");
+    });
+
+    await t.test("anything may be declared again as anything", async () => {
+      for (const [code, result] of [
+        ["const thing = 1; thing", "1"],
+        ["function thing() { return 2; } thing()", "2"],
+        ["class thing { static n = 3 }; thing.n", "3"],
+        ["let thing = 4; thing", "4"],
+        ["enum thing { A = 5 } thing.A", "5"],
+        ["var thing = 6; thing", "6"],
+        ["import thing from 'node:path'; thing.sep", "'/'"],
+        ["const thing: string = 'again'; thing", "'again'"],
+      ] as const) {
+        const { result: found, reply } = await run(code);
+        assert.equal(found, result, `${code}: ${JSON.stringify(reply)}`);
+      }
+    });
+
+    await t.test("var in blocks and for loops belongs to the cell, twice if need be", async () => {
+      assert.equal((await run("for (var i = 0; i < 3; i++) {} { var inner = i * 2; } inner")).result, "6");
+      assert.equal((await run("let i = 7; i")).result, "7");
+      assert.equal((await run("var i = 1; var i = 2; i")).result, "2");
+      assert.equal((await run("for (var key of ['x', 'y']) {} key")).result, "'y'");
+    });
+
+    await t.test("functions are hoisted within their cell", async () => {
+      assert.equal((await run("early(); function early() { return 'early'; }\nearly()")).result, "'early'");
+    });
+
+    await t.test("types, interfaces, generics, enums and decorators live on", async () => {
+      await run(
+        "interface Point<T> { x: T }\ntype Pair = [number, number];\nabstract class Shape { abstract area(): number }",
+      );
+      const { result, reply } = await run(
+        "const p: Point<number> = { x: 1 }; class Box extends Shape { area() { return p.x } } const q: Pair = [1, 2]; new Box().area() + q[1]",
+      );
+      assert.equal(result, "3", JSON.stringify(reply));
+      await run("function tag<T>(value: T, _: ClassDecoratorContext) { return value; }");
+      assert.equal((await run("@tag class Tagged { n = 9 }\nnew Tagged().n")).result, "9");
+    });
+
+    await t.test("top-level await, for await, using", async () => {
+      assert.equal(
+        (await run("await new Promise<string>((r) => setTimeout(() => r('waited'), 5))")).result,
+        "'waited'",
+      );
+      assert.equal(
+        (await run("let sum = 0; for await (const x of [1, Promise.resolve(2)]) sum += x; sum")).result,
+        "3",
+      );
+      const { stdout, reply } = await run(
+        "{ using file = { [Symbol.dispose]() { console.log('closed') } }; console.log('open', typeof file) }",
+      );
+      assert.equal(stdout, "open object\nclosed\n", JSON.stringify(reply));
+    });
+
+    await t.test("imports: default, named, namespace, dynamic, JSON, CommonJS, local files, meta", async () => {
+      mkdirSync(join(folder, "node_modules/tiny-esm"), { recursive: true });
+      writeFileSync(
+        join(folder, "node_modules/tiny-esm/package.json"),
+        '{"name":"tiny-esm","type":"module","exports":{"./sub":{"import":"./sub.js","types":"./sub.d.ts"}}}',
+      );
+      writeFileSync(join(folder, "node_modules/tiny-esm/sub.js"), "export const value = await Promise.resolve(42);");
+      writeFileSync(join(folder, "node_modules/tiny-esm/sub.d.ts"), "export declare const value: number;");
+      writeFileSync(join(folder, "local.mjs"), "export default 'local';");
+      writeFileSync(join(folder, "local.d.mts"), "declare const x: string; export default x;");
+      writeFileSync(join(folder, "data.json"), '{"n": 8}');
+      const { result, reply } = await run(`
+        import fs, { readFileSync as read, type PathLike } from "node:fs";
+        import * as os from "node:os";
+        import { value } from "tiny-esm/sub";
+        import local from "./local.mjs";
+        import data from "./data.json";
+        const url = await import("node:url");
+        const p: PathLike = "x";
+        [typeof fs.readFileSync, typeof read, typeof os.cpus, value, local, data.n, typeof url.URL, import.meta.dirname === process.cwd()]`);
+      assert.equal(
+        result,
+        "[\n  'function', 'function',\n  'function', 42,\n  'local',    8,\n  'function', true\n]",
+        JSON.stringify(reply),
+      );
+      assert.equal((await run("value + data.n")).result, "50");
+    });
+
+    await t.test("packages of Fledge itself can be imported from any folder", async () => {
+      const { result, reply } = await run("import * as tf from '@tensorflow/tfjs';\ntf.tensor([[1, 2]])");
+      assert.match(result ?? JSON.stringify(reply), /^float32 tensor of shape \[1, 2\]/);
+    });
+
+    await t.test("user_expressions, silent and store_history are obeyed", async () => {
+      const count = (await run("1")).reply.execution_count as number;
+      const expressions = await runCell(client, "const u = 5;", {
+        userExpressions: { twice: "u * 2", bad: "nowhere" },
+      });
+      const found = expressions.reply.user_expressions as Record<string, Record<string, unknown>>;
+      assert.deepEqual(found.twice, { status: "ok", data: { "text/plain": "10" }, metadata: {} });
+      assert.equal(found.bad?.ename, "ReferenceError");
+      const silent = await runCell(client, "console.log('x'); 1", { silent: true });
+      assert.deepEqual(types(silent.messages), ["status"]);
+      assert.equal(silent.reply.execution_count, count + 1);
+      assert.equal((await runCell(client, "1", { storeHistory: false })).reply.execution_count, count + 1);
+    });
+
+    await t.test("displays come as one bundle, updates bear their display id", async () => {
+      const { messages, reply } = await run(`
+        const show = (globalThis as unknown as Record<symbol, (bundle: object, options?: object) => void>)[Symbol.for("fledge.display")]!;
+        show({ "text/plain": "one", "image/png": new Uint8Array([1, 2, 3]) }, { displayId: "d1" });
+        show({ "text/plain": "two" }, { displayId: "d1", update: true });
+        ({ [Symbol.for("Jupyter.display")]: () => ({ "text/html": "<b>rich</b>" }) })`);
+      const shown = messages.filter((message) => /display|result/.test(message.header.msg_type));
+      assert.deepEqual(
+        shown.map((message) => [message.header.msg_type, message.content.data, message.content.transient]),
+        [
+          ["display_data", { "text/plain": "one", "image/png": "AQID" }, { display_id: "d1" }],
+          ["update_display_data", { "text/plain": "two" }, { display_id: "d1" }],
+          [
+            "execute_result",
+            {
+              "text/plain": "{ [Symbol(Jupyter.display)]: [Function: [Jupyter.display]] }",
+              "text/html": "<b>rich</b>",
+            },
+            undefined,
+          ],
+        ],
+        JSON.stringify(reply),
+      );
+    });
+
+    await t.test("output keeps its order: stdout, stderr, native writers, displays, all before idle", async () => {
+      const { messages, reply } = await run(`
+        import { execSync } from "node:child_process";
+        console.log("1"); console.error("2"); execSync("echo 3", { stdio: "inherit" });
+        show({ "text/plain": "4" }); execSync("echo 5 >&2", { stdio: "inherit" }); console.log("6"); 7`);
+      const order = messages.flatMap((message) => {
+        const data = message.content.data as Record<string, string> | undefined;
+        if (message.header.msg_type === "stream") return String(message.content.text).trim().split("\n");
+        return data?.["text/plain"] === undefined ? [] : [data["text/plain"]];
+      });
+      assert.deepEqual(order, ["1", "2", "3", "4", "5", "6", "7"], JSON.stringify(reply));
+    });
+
+    await t.test("5,000 lines and 1,000 display updates all arrive", async () => {
+      const { stdout, messages } = await run(`
+        for (let i = 0; i < 5000; i++) console.log("line", i);
+        for (let i = 0; i < 1000; i++) show({ "text/plain": String(i) }, { displayId: "d1", update: true });`);
+      assert.equal(stdout, Array.from({ length: 5000 }, (_, i) => `line ${i}\n`).join(""));
+      assert.equal(types(messages).filter((type) => type === "update_display_data").length, 1000);
+    });
+
+    await t.test("characters of several bytes survive, and so do bytes that look like marks", async () => {
+      assert.equal(
+        (await run("process.stdout.write('é😀\\0:b1\\0'.repeat(20_000));")).stdout,
+        "é😀\0:b1\0".repeat(20_000),
+      );
+    });
+
+    await t.test("late output goes to the cell that caused it", async () => {
+      const late: Message[] = [];
+      client.onStray = (message) => late.push(message);
+      const first = await run("setTimeout(() => console.log('late'), 150);");
+      const { stdout } = await run("await new Promise((r) => setTimeout(r, 400)); console.log('now');");
+      client.onStray = () => undefined;
+      assert.equal(stdout, "now\n");
+      const [message] = late.filter(({ header }) => header.msg_type === "stream");
+      assert.equal(message?.content.text, "late\n");
+      assert.equal(message?.parent?.msg_id, first.messages[0]?.parent?.msg_id);
+    });
+
+    await t.test("a thrown error bears the cell's own lines and none of ours", async () => {
+      const failed = await run(
+        "interface Nothing { a: number }\n\nfunction deep(n: number): never {\n  throw new RangeError(`bad ${n}`);\n}\ndeep(3);",
+      );
+      assert.equal(failed.reply.ename, "RangeError");
+      assert.equal(failed.reply.evalue, "bad 3");
+      const count = failed.reply.execution_count;
+      assert.equal(
+        tracebackOf(failed),
+        [
+          "RangeError: bad 3",
+          `    at deep (cell-${count}.ts:4:9)`,
+          `    at cell-${count}.ts:6:1`,
+          "",
+          "  3 | function deep(n: number): never {",
+          `> 4 |   throw new RangeError(\`bad \${n}\`);`,
+          "    |         ^",
+          "  5 | }",
+        ].join("\n"),
+      );
+      const shown = failed.messages.find((message) => message.header.msg_type === "error");
+      assert.deepEqual(shown?.content.traceback, failed.reply.traceback);
+      const thrown = await run("throw 5;");
+      assert.deepEqual([thrown.reply.ename, thrown.reply.evalue], ["Thrown value", "5"]);
+      assert.match(
+        tracebackOf(await run("await Promise.reject(new Error('a', { cause: new TypeError('b') }));")),
+        /\[cause\]: TypeError: b/,
+      );
+    });
+
+    await t.test("a type error stops the cell before it runs and shows line, caret and message", async () => {
+      const failed = await run("console.log('must not run');\nconst text: string = lr;");
+      const name = `cell-${failed.reply.execution_count}.ts`;
+      assert.equal(failed.stdout, "");
+      assert.equal(failed.reply.ename, "TypeScriptError");
+      assert.equal(failed.reply.evalue, "Type 'number' is not assignable to type 'string'.");
+      assert.equal(
+        tracebackOf(failed),
+        [
+          `${name}:2:7 - TS2322: Type 'number' is not assignable to type 'string'.`,
+          "  1 | console.log('must not run');",
+          "> 2 | const text: string = lr;",
+          "    |       ^^^^",
+          "",
+          "The cell did not run. A first line `// @ts-nocheck` would run it without a check of its types.",
+        ].join("\n"),
+      );
+      assert.equal((await run("// @ts-nocheck\nconst text: string = lr; text")).result, "0.25");
+      assert.equal((await run("const =")).reply.ename, "TypeScriptError");
+      assert.match(
+        String((await run("import { nope } from 'node:fs'; nope")).reply.evalue),
+        /no exported member 'nope'/,
+      );
+      assert.match(String((await run("const fixed = 1;\nfixed = 2")).reply.evalue), /constant/);
+    });
+
+    await t.test("an error aborts the cells that wait behind it unless stop_on_error is false", async () => {
+      const [failed, waiting] = await Promise.all([run("throw new Error('first')"), run("'second'")]);
+      assert.deepEqual([failed.reply.status, waiting.reply.status], ["error", "aborted"]);
+      const [, goesOn] = await Promise.all([
+        runCell(client, "throw new Error('first')", { stopOnError: false }),
+        run("'second'"),
+      ]);
+      assert.equal(goesOn.reply.status, "ok");
+    });
+
+    await t.test("an error that nobody awaits is told on stderr and ends nothing", async () => {
+      const { stderr } = await run(
+        "void Promise.reject(new Error('stray')); await new Promise((r) => setTimeout(r, 50));",
+      );
+      assert.match(stderr, /^Uncaught \(nothing awaits it\): Error: stray\n {4}at cell-\d+\.ts:1:21\n/);
+    });
+  });
+});
+
+test("kernel answers everything else of the protocol", async (t) => {
+  await withKernel(async (client) => {
+    const ask = async (type: string, content: Record<string, unknown>) =>
+      (await client.request("shell", type, content)).content;
+
+    await t.test("kernel_info is complete", async () => {
+      const info = await ask("kernel_info_request", {});
+      assert.equal(info.status, "ok");
+      assert.equal(info.protocol_version, "5.4");
+      assert.equal(info.implementation, "fledge");
+      const { name, file_extension } = info.language_info as Record<string, string>;
+      assert.deepEqual([name, file_extension], ["typescript", ".ts"]);
+    });
+
+    await t.test("complete knows members, earlier cells and code points", async () => {
+      await runCell(client, "const learningRate = 0.1;");
+      const members = await ask("complete_request", { code: "'😀'; Math.flo", cursor_pos: 13 });
+      assert.deepEqual([members.matches, members.cursor_start, members.cursor_end], [["floor"], 10, 13]);
+      const earlier = await ask("complete_request", { code: "learn", cursor_pos: 5 });
+      assert.deepEqual(earlier.matches, ["learningRate"]);
+      assert.deepEqual(earlier.metadata, {
+        _jupyter_types_experimental: [{ text: "learningRate", type: "const", start: 0, end: 5 }],
+      });
+    });
+
+    await t.test("inspect shows type and documentation", async () => {
+      const { found, data } = await ask("inspect_request", { code: "Math.floor", cursor_pos: 10, detail_level: 0 });
+      assert.equal(found, true);
+      const text = (data as Record<string, string>)["text/plain"] ?? "";
+      assert.match(text, /^\(method\) Math\.floor\(x: number\): number/);
+      assert.match(text, /greatest integer/);
+      assert.equal((await ask("inspect_request", { code: "   ", cursor_pos: 1 })).found, false);
+    });
+
+    await t.test("is_complete tells complete, incomplete and invalid code apart", async () => {
+      for (const [code, status] of [
+        ["const a = 1", "complete"],
+        ["await f()", "complete"],
+        ["for (const x of y) {", "incomplete"],
+        ["const t = `abc", "incomplete"],
+        ["f(1,", "incomplete"],
+        ["/* open", "incomplete"],
+        ["const a = = 1", "invalid"],
+        ["const s = 'open", "invalid"],
+      ] as const) {
+        assert.equal((await ask("is_complete_request", { code })).status, status, code);
+      }
+      assert.equal((await ask("is_complete_request", { code: "  if (a) {" })).indent, "    ");
+    });
+
+    await t.test("history: tail, range and search", async () => {
+      await runCell(client, "'history one'");
+      await runCell(client, "'history two'");
+      const tail = await ask("history_request", { hist_access_type: "tail", n: 2, output: false, raw: true });
+      assert.deepEqual(
+        (tail.history as unknown[][]).map((entry) => entry[2]),
+        ["'history one'", "'history two'"],
+      );
+      const range = await ask("history_request", { hist_access_type: "range", session: 0, start: 1, stop: 2 });
+      assert.deepEqual(range.history, [[0, 1, "const learningRate = 0.1;"]]);
+      const search = await ask("history_request", { hist_access_type: "search", pattern: "*one*", output: true });
+      assert.deepEqual(
+        (search.history as unknown[][]).map((entry) => entry[2]),
+        [["'history one'", null]],
+      );
+    });
+
+    await t.test("comm_info lists nothing, an unknown comm is closed", async () => {
+      assert.deepEqual((await ask("comm_info_request", {})).comms, {});
+    });
+
+    await t.test("a wrong signature and junk get no reply and do no harm", async () => {
+      const message = newMessage("kernel_info_request", "test", undefined, {});
+      const answers: Message[] = [];
+      client.onStray = (stray) => answers.push(stray);
+      client.sendFrames("shell", encodeMessage(message, "wrong key"));
+      client.sendFrames("shell", [Buffer.from("junk"), Buffer.alloc(1000, 255)]);
+      client.sendFrames("shell", [Buffer.from("<IDS|MSG>"), Buffer.from(""), Buffer.from("{")]);
+      client.sendFrames("shell", []);
+      assert.equal((await ask("kernel_info_request", {})).status, "ok");
+      client.onStray = () => undefined;
+      assert.deepEqual(answers, []);
+    });
+
+    await t.test("heartbeat, completion and inspection are answered while a cell computes", async () => {
+      let done = false;
+      const busy = runCell(client, "const until = Date.now() + 700; while (Date.now() < until);").then(() => {
+        done = true;
+      });
+      await client.heartbeat();
+      assert.deepEqual((await ask("complete_request", { code: "Math.flo", cursor_pos: 8 })).matches, ["floor"]);
+      assert.equal(done, false);
+      await busy;
+    });
+  });
+});
+
+test("kernel leaves on shutdown", async () => {
+  await withKernel(async (client) => {
+    await runCell(client, "process.on('exit', () => console.log('bye')); setInterval(() => undefined, 1000);");
+    await client.shutdown();
+    assert.equal(client.process.exitCode, 0);
+  });
+});
