@@ -43,7 +43,7 @@ export interface SourceFacts {
   readonly path: string;
   /** Where its imports lead: "src/view/chart.ts" for the project's own, the bare name for packages. Types included. */
   readonly imports: readonly string[];
-  /** Every string and template literal, import specifiers included. */
+  /** Every string and template literal, import specifiers included; of a template with values, the part before the first. */
   readonly strings: readonly string[];
   /** Names declared with `let` or `var` outside any function. */
   readonly moduleVariables: readonly string[];
@@ -58,7 +58,7 @@ export function factsOf(path: string, text: string = textOf(path)): SourceFacts 
     .importedFiles.map(({ fileName }) => resolveImport(path, fileName));
   const strings: string[] = [];
   const visit = (node: ts.Node): void => {
-    if (ts.isStringLiteralLike(node)) strings.push(node.text);
+    if (ts.isStringLiteralLike(node) || ts.isTemplateHead(node)) strings.push(node.text);
     ts.forEachChild(node, visit);
   };
   visit(source);
