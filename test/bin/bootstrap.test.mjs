@@ -32,6 +32,14 @@ test("bootstrap refuses an unknown command with the known ones", () => {
   assert.equal(stderr, "Cannot run curse: no such command, expected setup, course, test, lab. Fix: see --help.\n");
 });
 
+test("bootstrap loads nothing before it has checked the version of Node, but that check", () => {
+  const imports = (/** @type {string} */ path) =>
+    [...readFileSync(join(ROOT, "bin", path), "utf8").matchAll(/^import .* from "(.+)";$/gm)].map((match) => match[1]);
+  assert.deepEqual(imports("bootstrap.mjs"), ["node:path", "node:url", "./setup/machine.mjs"]);
+  assert.deepEqual(imports("setup/machine.mjs"), ["./problem.mjs"]);
+  assert.deepEqual(imports("setup/problem.mjs"), []);
+});
+
 test("every npm script that starts the bootstrap names one of its commands", () => {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
   for (const name of ["setup", "course", "test", "lab"]) assert.equal(scripts[name], `node bin/bootstrap.mjs ${name}`);
