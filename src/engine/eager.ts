@@ -3,7 +3,16 @@
  * native library. In: step functions, host arrays. Out: host arrays. Slow, and says so in its description.
  */
 import * as tf from "@tensorflow/tfjs";
-import type { AdamUpdate, CompiledStep, Engine, HostArray, TensorSpec, VariableInit, Variables } from "./engine.js";
+import type {
+  AdamUpdate,
+  CompiledStep,
+  Engine,
+  HostArray,
+  StepFunction,
+  TensorSpec,
+  VariableInit,
+  Variables,
+} from "./engine.js";
 import { lengthMismatch, unknownVariable } from "./errors.js";
 import { sizeOf } from "./program.js";
 import { registerWasmKernels } from "./wasm-kernels.js";
@@ -36,19 +45,22 @@ export async function openEager(name: "wasm" | "cpu"): Promise<Engine> {
       });
       return new Map(await Promise.all(entries));
     },
-    async compile(_name, specs, step): Promise<CompiledStep> {
-      return {
-        async run(inputs) {
-          await tf.setBackend(name);
-          const outputs = tf.tidy(() => step(toTensors(specs, inputs), variables));
-          const result: Record<string, Float32Array> = {};
-          for (const [output, tensor] of Object.entries(outputs)) {
-            result[output] = Float32Array.from(await tensor.data());
-            tensor.dispose();
-          }
-          return result;
-        },
+    async compile<Input extends string, Output extends string>(
+      _name: string,
+      specs: Readonly<Record<Input, TensorSpec>>,
+      step: StepFunction<Input, Output>,
+    ) {
+      const run: CompiledStep<Input, Output>["run"] = async (inputs) => {
+        await tf.setBackend(name);
+        const outputs = tf.tidy(() => ({ ...step(toTensors(specs, inputs), variables) }));
+        const result: Partial<Record<Output, Float32Array>> = {};
+        for (const [output, tensor] of Object.entries(outputs) as [Output, tf.Tensor][]) {
+          result[output] = Float32Array.from(await tensor.data());
+          tensor.dispose();
+        }
+        return result as Record<Output, Float32Array>;
       };
+      return { run };
     },
     async dispose() {
       variables.dispose();
@@ -56,14 +68,17 @@ export async function openEager(name: "wasm" | "cpu"): Promise<Engine> {
   };
 }
 
-function toTensors(specs: Readonly<Record<string, TensorSpec>>, inputs: Readonly<Record<string, HostArray>>) {
-  const tensors: Record<string, tf.Tensor> = {};
-  for (const [name, { shape, dtype }] of Object.entries(specs)) {
+function toTensors<Input extends string>(
+  specs: Readonly<Record<Input, TensorSpec>>,
+  inputs: Readonly<Record<Input, HostArray>>,
+): Record<Input, tf.Tensor> {
+  const tensors: Partial<Record<Input, tf.Tensor>> = {};
+  for (const [name, { shape, dtype }] of Object.entries(specs) as [Input, TensorSpec][]) {
     const values = inputs[name];
     if (values?.length !== sizeOf(shape)) throw lengthMismatch(`input "${name}"`, values?.length ?? 0, shape);
     tensors[name] = tf.tensor(values, [...shape], dtype);
   }
-  return tensors;
+  return tensors as Record<Input, tf.Tensor>;
 }
 
 class EagerVariables implements Variables {

@@ -48,10 +48,13 @@ export interface Variables {
 }
 
 /** A step written with TensorFlow.js operations: static shapes, no reading of values. */
-export type StepFunction = (inputs: Record<string, tf.Tensor>, variables: Variables) => Record<string, tf.Tensor>;
+export type StepFunction<Input extends string = string, Output extends string = string> = (
+  inputs: Readonly<Record<Input, tf.Tensor>>,
+  variables: Variables,
+) => Readonly<Record<Output, tf.Tensor>>;
 
 /** A step that can be run again and again with other inputs. */
-export interface CompiledStep {
+export interface CompiledStep<Input extends string = string, Output extends string = string> {
   /** The traced program, where the engine makes one; print it with `describeProgram`. */
   readonly program?: Program;
   /**
@@ -61,7 +64,7 @@ export interface CompiledStep {
    * @returns the outputs by name
    * @throws TypeError when an input is missing or has the wrong length
    */
-  run(inputs: Readonly<Record<string, HostArray>>): Promise<Record<string, Float32Array>>;
+  run(inputs: Readonly<Record<Input, HostArray>>): Promise<Record<Output, Float32Array>>;
 }
 
 /** Precision of the matrix multiplications; everything else is float32. */
@@ -79,7 +82,19 @@ export interface Engine {
   createVariables(variables: ReadonlyMap<string, VariableInit>): Promise<void>;
   /** Copies variables to the host. */
   readVariables(names: Iterable<string>): Promise<Map<string, Float32Array>>;
-  compile(name: string, inputs: Readonly<Record<string, TensorSpec>>, step: StepFunction): Promise<CompiledStep>;
+  /**
+   * Makes a step that can be run again and again.
+   *
+   * @param name for `describeProgram` and messages
+   * @param inputs shape and dtype of every input, by name
+   * @param step called once on the compiled engine (with symbolic tensors), at every run on the others
+   * @throws Error when the step cannot be traced
+   */
+  compile<Input extends string, Output extends string>(
+    name: string,
+    inputs: Readonly<Record<Input, TensorSpec>>,
+    step: StepFunction<Input, Output>,
+  ): Promise<CompiledStep<Input, Output>>;
   /** Frees everything the engine holds; safe to call twice. */
   dispose(): Promise<void>;
 }

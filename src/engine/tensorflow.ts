@@ -78,10 +78,15 @@ class TensorFlowEngine implements Engine {
     return new Map(wanted.map((name, i) => [name, values[i] as Float32Array]));
   }
 
-  async compile(name: string, inputs: Readonly<Record<string, TensorSpec>>, step: StepFunction): Promise<CompiledStep> {
+  async compile<Input extends string, Output extends string>(
+    name: string,
+    inputs: Readonly<Record<Input, TensorSpec>>,
+    step: StepFunction<Input, Output>,
+  ): Promise<CompiledStep<Input, Output>> {
     const program = trace(step, { name, inputs, variables: this.shapes, precision: this.precision });
     const emitted = emitTensorFlow(program, this.graph, this.handles);
-    return { program, run: (values) => this.runStep(emitted, inputs, values) };
+    const run = (values: Readonly<Record<Input, HostArray>>) => this.runStep(emitted, inputs, values);
+    return { program, run: run as CompiledStep<Input, Output>["run"] };
   }
 
   async dispose(): Promise<void> {

@@ -58,9 +58,11 @@ export async function openModel(nameOrFolder: string, options: EngineOptions = {
   return new TextModel(nameOrFolder, config, tokenizer, engine, reason);
 }
 
+type ContextStep = CompiledStep<"inputs" | "last", "logits">;
+
 /** A model on an engine; free it with `dispose()`. */
 export class TextModel {
-  private readonly contexts = new Map<number, Promise<CompiledStep>>();
+  private readonly contexts = new Map<number, Promise<ContextStep>>();
 
   constructor(
     readonly name: string,
@@ -128,7 +130,7 @@ export class TextModel {
     const inputs = new Int32Array(length);
     inputs.set(context);
     const { logits } = await (await step).run({ inputs, last: Int32Array.of(context.length - 1) });
-    return logits as Float32Array;
+    return logits;
   }
 
   /**
@@ -149,12 +151,12 @@ export class TextModel {
   }
 
   // Padding on the right is never seen: attention is causal, and only the last real position is read.
-  private compileContext(length: number): Promise<CompiledStep> {
+  private compileContext(length: number): Promise<ContextStep> {
     const { config } = this;
     const specs = { inputs: { shape: [length], dtype: "int32" }, last: { shape: [1], dtype: "int32" } } as const;
     return this.engine.compile(`context-${length}`, specs, ({ inputs, last }, variables) => {
       const weight = (name: string) => variables.read(name);
-      const hidden = hiddenStates(inputs as tf.Tensor, { B: 1, T: length }, weight, config); // [T, C]
+      const hidden = hiddenStates(inputs, { B: 1, T: length }, weight, config); // [T, C]
       const row = tf.gather(hidden, last as tf.Tensor1D) as tf.Tensor2D; // [1, C]
       return { logits: tf.matMul(row, weight("transformer.wte.weight") as tf.Tensor2D, false, true) };
     });

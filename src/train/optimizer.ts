@@ -5,7 +5,7 @@
  * Sources: Kingma & Ba 2015 (Adam), Loshchilov & Hutter 2019 (decoupled decay), Pascanu et al. 2013 (clipping).
  */
 import * as tf from "@tensorflow/tfjs";
-import type { CompiledStep, Engine, TensorSpec, VariableInit, Variables } from "../engine/engine.js";
+import type { Engine, TensorSpec, VariableInit, Variables } from "../engine/engine.js";
 import { hiddenStates } from "../model/gpt2.js";
 import { type Gpt2Config, weightShapes } from "../model/gpt2-config.js";
 import { crossEntropySum } from "../model/loss.js";
@@ -84,7 +84,7 @@ export async function compileTraining(
     const weights = names.map((name) => variables.read(name));
     const lossOf = (...values: tf.Tensor[]) => {
       const byName = new Map(names.map((name, i) => [name, values[i] as tf.Tensor]));
-      return summedLoss(byName, inputs as tf.Tensor, targets as tf.Tensor, shape, config) as tf.Scalar;
+      return summedLoss(byName, inputs, targets, shape, config) as tf.Scalar;
     };
     const { value, grads } = tf.valueAndGrads(lossOf)(weights);
     names.forEach((name, i) => {
@@ -97,7 +97,7 @@ export async function compileTraining(
     return { norm: tf.sqrt(tf.addN(squares)) };
   });
   const update = await engine.compile("update", updateSpecs, (scalars, variables) => {
-    for (const name of names) applyAdamW(name, scalars as Record<keyof typeof updateSpecs, tf.Tensor>, variables);
+    for (const name of names) applyAdamW(name, scalars, variables);
     return {};
   });
   const discard = await engine.compile("discard", {}, (_inputs, variables) => {
@@ -105,8 +105,8 @@ export async function compileTraining(
     return {};
   });
   return {
-    accumulate: async ({ inputs, targets }) => scalarOf(await accumulate.run({ inputs, targets }), "loss"),
-    gradientNorm: async () => scalarOf(await norm.run({}), "norm"),
+    accumulate: async ({ inputs, targets }) => scalarOf((await accumulate.run({ inputs, targets })).loss),
+    gradientNorm: async () => scalarOf((await norm.run({})).norm),
     update: async (values) => void (await update.run(updateInputs(values, constants))),
     discard: async () => void (await discard.run({})),
   };
@@ -119,11 +119,11 @@ export async function compileEvaluation(
   shape: { readonly B: number; readonly T: number },
 ): Promise<(batch: MicroBatch) => Promise<number>> {
   const names = [...weightShapes(config).keys()];
-  const step: CompiledStep = await engine.compile("evaluate", batchSpecs(shape), ({ inputs, targets }, variables) => {
+  const step = await engine.compile("evaluate", batchSpecs(shape), ({ inputs, targets }, variables) => {
     const byName = new Map(names.map((name) => [name, variables.read(name)]));
-    return { loss: summedLoss(byName, inputs as tf.Tensor, targets as tf.Tensor, shape, config) };
+    return { loss: summedLoss(byName, inputs, targets, shape, config) };
   });
-  return async ({ inputs, targets }) => scalarOf(await step.run({ inputs, targets }), "loss");
+  return async ({ inputs, targets }) => scalarOf((await step.run({ inputs, targets })).loss);
 }
 
 function summedLoss(
@@ -137,7 +137,7 @@ function summedLoss(
   return crossEntropySum(hiddenStates(inputs, shape, weight, config), weight("transformer.wte.weight"), targets);
 }
 
-function batchSpecs({ B, T }: { readonly B: number; readonly T: number }): Record<string, TensorSpec> {
+function batchSpecs({ B, T }: { readonly B: number; readonly T: number }): Record<"inputs" | "targets", TensorSpec> {
   return { inputs: { shape: [B * T], dtype: "int32" }, targets: { shape: [B * T], dtype: "int32" } };
 }
 
@@ -153,6 +153,8 @@ const updateSpecs = {
   epsilon: scalar,
 };
 
+type Scalar = keyof typeof updateSpecs;
+
 function updateInputs({ step, learningRate, weightDecay, gradientScale }: Update, constants: AdamConstants) {
   const { beta1, beta2, epsilon } = constants;
   const beta2Power = beta2 ** step;
@@ -167,10 +169,11 @@ function updateInputs({ step, learningRate, weightDecay, gradientScale }: Update
     // PyTorch adds ε after dividing by √(1 − β₂ᵗ), TensorFlow before.
     epsilon: epsilon * Math.sqrt(1 - beta2Power),
   };
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, Float32Array.of(value)]));
+  const entries = Object.entries(values).map(([name, value]) => [name, Float32Array.of(value)]);
+  return Object.fromEntries(entries) as Record<Scalar, Float32Array>;
 }
 
-function applyAdamW(name: string, scalars: Record<keyof typeof updateSpecs, tf.Tensor>, variables: Variables): void {
+function applyAdamW(name: string, scalars: Readonly<Record<Scalar, tf.Tensor>>, variables: Variables): void {
   const { gradientScale, decay, ...adam } = scalars;
   const gradient = tf.mul(variables.read(accumulator(name)), gradientScale);
   if (isDecayed(name)) variables.assignAdd(name, tf.mul(variables.read(name), decay));
@@ -189,6 +192,6 @@ function clear(name: string, variables: Variables): void {
   variables.assign(accumulator(name), tf.zeros(sum.shape));
 }
 
-function scalarOf(outputs: Record<string, Float32Array>, name: string): number {
-  return outputs[name]?.[0] as number;
+function scalarOf(values: Float32Array): number {
+  return values[0] as number;
 }

@@ -26,7 +26,7 @@ for (const name of engineNames) {
     );
     const step = await engine.compile("step", { x: vector }, ({ x }, variables) => {
       const before = variables.read("w");
-      variables.assignAdd("w", x as tf.Tensor);
+      variables.assignAdd("w", x);
       variables.assign("zero", tf.mul(variables.read("w"), 10));
       return { before };
     });
@@ -47,7 +47,7 @@ for (const name of engineNames) {
   test(`run() on ${name} refuses an input of the wrong length`, async (t) => {
     const engine = await openForTest(name);
     if (typeof engine === "string") return t.skip(engine);
-    const step = await engine.compile("step", { x: vector }, ({ x }) => ({ y: tf.square(x as tf.Tensor) }));
+    const step = await engine.compile("step", { x: vector }, ({ x }) => ({ y: tf.square(x) }));
     await assert.rejects(step.run({ x: new Float32Array(3) }), {
       name: "TypeError",
       message:
@@ -79,8 +79,8 @@ test("describeProgram() prints a step one operation a line, and leaves out what 
   const engine = await openForTest("tensorflow");
   if (typeof engine === "string") return t.skip(engine);
   const step = await engine.compile("tiny", { x: vector }, ({ x }) => {
-    tf.exp(x as tf.Tensor);
-    return { y: tf.sum(tf.square(x as tf.Tensor)) };
+    tf.exp(x);
+    return { y: tf.sum(tf.square(x)) };
   });
   assert.ok(step.program);
   assert.equal(
@@ -101,7 +101,7 @@ test("compile() refuses what cannot be traced", async (t) => {
   const engine = await openForTest("tensorflow");
   if (typeof engine === "string") return t.skip(engine);
   const compile = (compute: (x: tf.Tensor) => tf.Tensor) =>
-    engine.compile("bad", { x: vector }, ({ x }) => ({ y: compute(x as tf.Tensor) }));
+    engine.compile("bad", { x: vector }, ({ x }) => ({ y: compute(x) }));
   await tf.setBackend("cpu");
   const outside = tf.tensor1d([1, 2]);
   const cases: [(x: tf.Tensor) => tf.Tensor, RegExp][] = [

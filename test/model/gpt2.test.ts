@@ -43,10 +43,10 @@ async function logitsAndGradients(engine: Engine): Promise<Record<string, Float3
   const step = await engine.compile("golden", { inputs: spec, targets: spec }, ({ inputs, targets }, variables) => {
     const values = names.map((name) => variables.read(name));
     const hidden = (...w: tf.Tensor[]) =>
-      hiddenStates(inputs as tf.Tensor, shape, (name) => w[names.indexOf(name)] as tf.Tensor, config);
+      hiddenStates(inputs, shape, (name) => w[names.indexOf(name)] as tf.Tensor, config);
     const { value, grads } = tf.valueAndGrads(
       // Chunks of 24 rows: 64 rows make two whole ones and a short one.
-      (...w) => crossEntropySum(hidden(...w), w[0] as tf.Tensor, targets as tf.Tensor, 24) as tf.Scalar,
+      (...w) => crossEntropySum(hidden(...w), w[0] as tf.Tensor, targets, 24) as tf.Scalar,
     )(values);
     const logits = tf.matMul(hidden(...values) as tf.Tensor2D, values[0] as tf.Tensor2D, false, true);
     return { loss: value, logits, ...Object.fromEntries(names.map((name, i) => [name, grads[i] as tf.Tensor])) };
