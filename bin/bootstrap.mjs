@@ -46,6 +46,7 @@ async function main(argv) {
   const root = dirname(dirname(fileURLToPath(import.meta.url)));
   const controller = new AbortController();
   const stop = () => {
+    process.exitCode = 130;
     controller.abort();
     process.stderr.write("\nStopped. What is done stays done: run the same command to go on.\n");
     setTimeout(() => process.exit(130), 500); // A moment for the running program to end.
@@ -76,6 +77,7 @@ main(process.argv.slice(2)).then(
     process.exitCode = code;
   },
   (error) => {
+    if (process.exitCode === 130) return; // Stopped by hand: what was cut short is no news.
     const known = error instanceof Error && error.name === "SetupError";
     process.stderr.write(`\n${known ? error.message : (error?.stack ?? error)}\n`);
     process.exitCode = 1;

@@ -196,23 +196,17 @@ export function findResults(folder, since) {
  */
 export function formatTable(rows) {
   const width = Math.max(8, ...rows.map(({ name }) => name.length));
-  const line = (
-    /** @type {string} */ name,
-    /** @type {string} */ time,
-    /** @type {string} */ memory,
-    /** @type {string} */ end,
-  ) => `${name.padEnd(width)}  ${time.padStart(12)}  ${memory.padStart(12)}${end}\n`;
   const total = rows.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
   return [
-    line("Notebook", "Time", "Peak memory", ""),
-    ...rows.map(({ name, milliseconds, peakBytes, failed }) =>
-      line(
-        name,
-        seconds(milliseconds),
-        peakBytes ? `${(peakBytes / 1e9).toFixed(1)} GB` : "",
-        failed ? "  failed" : "",
-      ),
-    ),
-    line("Together", seconds(total), "", ""),
-  ].join("");
+    ["Notebook", "Time", "Peak memory"],
+    ...rows.map(({ name, milliseconds, peakBytes, failed }) => [
+      name,
+      seconds(milliseconds),
+      failed ? "failed" : peakBytes ? `${(peakBytes / 1e9).toFixed(1)} GB` : "",
+    ]),
+    ["Together", seconds(total), ""],
+  ]
+    .map(([name = "", time = "", memory = ""]) => `${name.padEnd(width)}  ${time.padStart(12)}  ${memory.padStart(12)}`)
+    .map((line) => `${line.trimEnd()}\n`)
+    .join("");
 }
