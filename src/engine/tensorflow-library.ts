@@ -3,7 +3,7 @@
  * libraries that pip installed. Out: typed functions over opaque pointers. It builds no graphs and finds no folders.
  * Source: tensorflow/c/c_api.h; TF_Output is a struct of a pointer and an int, passed by value.
  */
-import { existsSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { join } from "node:path";
 import koffi, { type LibraryHandle } from "koffi";
 import { problem } from "../message.js";
@@ -64,7 +64,7 @@ export function loadTensorFlow(folder: string) {
   }
   process.env.TF_CPP_MIN_LOG_LEVEL ??= "2";
   process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= "true";
-  const [framework, main] = files.map((file) => open(file)) as [LibraryHandle, LibraryHandle];
+  const [framework, main] = quietly(() => files.map(open)) as [LibraryHandle, LibraryHandle];
   const c = (prototype: string) => declare([main, framework], prototype);
   const output = koffi.struct({ oper: "void *", index: "int" });
   const outputs = koffi.pointer(output);
@@ -168,6 +168,26 @@ function pin(file: string): void {
   const now = 0x2;
   const noDelete = process.platform === "darwin" ? 0x80 : 0x1000;
   systemLibrary().func("void *dlopen(const char *, int)")(file, now | noDelete);
+}
+
+/**
+ * Runs a native call with standard error closed: TensorFlow greets there about oneDNN before it reads its log level, which a
+ * notebook would show as an error. Failures come back as values, not there.
+ */
+export function quietly<Result>(call: () => Result): Result {
+  const library = systemLibrary();
+  const duplicate = library.func("int dup(int)");
+  const replace = library.func("int dup2(int, int)");
+  const saved = duplicate(2);
+  const nowhere = openSync("/dev/null", "w");
+  replace(nowhere, 2);
+  try {
+    return call();
+  } finally {
+    replace(saved, 2);
+    closeSync(nowhere);
+    closeSync(saved);
+  }
 }
 
 function systemLibrary(): LibraryHandle {
