@@ -23,7 +23,7 @@ const COUNTER = `${HOST_NAME}_turns`;
  * @param source TypeScript without syntax errors
  * @param fileName name that stacks show, such as `cell-3.ts`
  * @example
- * compileCell("const a: number = 1; a + 1", "cell-1.ts").code; // "let a = 1;\n__fledge.result(a + 1);\n"
+ * compileCell("const a: number = 1; a + 1", "cell-1.ts").code; // "use strict"; let a = 1; __fledge.result(a + 1);
  */
 export function compileCell(source: string, fileName: string): CellCode {
   const { outputText, sourceMapText } = ts.transpileModule(source, {

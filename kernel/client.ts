@@ -3,16 +3,16 @@
  * Out: requests and their replies, broadcasts, and the end of the kernel's process. Never waits for a kernel that is dead.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { problem } from "../src/message.js";
+import { type ConnectionInfo, freeConnection } from "./connection.js";
 import { type Json, type Message, newMessage } from "./protocol.js";
-import { type ClientSockets, type ConnectionInfo, connectClientSockets, type RequestChannel } from "./sockets.js";
+import { type ClientSockets, connectClientSockets, type RequestChannel } from "./sockets.js";
 
 /** How to start a kernel. */
 export interface KernelStart {
@@ -217,34 +217,6 @@ export class KernelClient {
     this.#pending.clear();
     return error;
   }
-}
-
-/** A connection to five free ports of this machine, with a fresh key. */
-export async function freeConnection(): Promise<ConnectionInfo> {
-  const servers = await Promise.all(Array.from({ length: 5 }, listen));
-  const [shell, iopub, stdin, control, heartbeat] = servers.map((server) => {
-    const address = server.address();
-    return typeof address === "object" && address ? address.port : 0;
-  });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return {
-    transport: "tcp",
-    ip: "127.0.0.1",
-    shell_port: shell ?? 0,
-    iopub_port: iopub ?? 0,
-    stdin_port: stdin ?? 0,
-    control_port: control ?? 0,
-    hb_port: heartbeat ?? 0,
-    key: randomBytes(32).toString("hex"),
-    signature_scheme: "hmac-sha256",
-  };
-}
-
-async function listen(): Promise<Server> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return server;
 }
 
 function sleep(milliseconds: number): Promise<void> {

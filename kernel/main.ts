@@ -3,37 +3,12 @@
  * and ends with its parent. Prints nothing when all is well.
  */
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { problem } from "../src/message.js";
 import { packageRoot } from "../src/paths.js";
+import { readConnectionFile } from "./connection.js";
 import { Kernel } from "./kernel.js";
-import { bindKernelSockets, type ConnectionInfo, type KernelSockets } from "./sockets.js";
+import { bindKernelSockets, type KernelSockets } from "./sockets.js";
 
 const PARENT_CHECK_MILLISECONDS = 1000;
-
-/** Reads a Jupyter connection file. @throws Error when the file is missing, SyntaxError when it is no connection file */
-export function readConnectionFile(path: string | undefined): ConnectionInfo {
-  const cannot = "start the kernel";
-  const fix = "let Jupyter start it, or run `node dist/kernel/run.js <notebook>`";
-  if (path === undefined) {
-    throw new Error(problem({ cannot, found: "no argument", expected: "the path of a connection file", fix }));
-  }
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch {
-    throw new Error(problem({ cannot, found: `no readable file "${path}"`, expected: "a connection file", fix }));
-  }
-  try {
-    const connection: ConnectionInfo = JSON.parse(text);
-    if (typeof connection.shell_port === "number" && typeof connection.key === "string") return connection;
-  } catch {
-    // worded below
-  }
-  throw new SyntaxError(
-    problem({ cannot, found: `"${path}" is no connection file`, expected: "JSON with ports and a key", fix }),
-  );
-}
 
 async function main(): Promise<void> {
   const connection = readConnectionFile(process.argv[2]);

@@ -89,6 +89,7 @@ export async function runNotebook(path: string, options: RunOptions): Promise<No
   let peakMemoryBytes: number | undefined;
   try {
     await describeKernel(notebook, client);
+    await client.execute("", { silent: true, storeHistory: false }); // TypeScript is warm before the first cell is timed
     const collector = new OutputCollector();
     const byHeader = new Map<string, Cell>();
     client.onStray = (message) => {

@@ -4,20 +4,8 @@
  * every 513th message of a burst late when nobody waits. It interprets no message.
  */
 import { Dealer, Reply, Request, Router, Subscriber, XPublisher } from "zeromq";
+import type { ConnectionInfo } from "./connection.js";
 import { decodeMessage, encodeMessage, type Message, newMessage } from "./protocol.js";
-
-/** What a Jupyter connection file says. */
-export interface ConnectionInfo {
-  readonly transport: "tcp" | "ipc";
-  readonly ip: string;
-  readonly shell_port: number;
-  readonly iopub_port: number;
-  readonly stdin_port: number;
-  readonly control_port: number;
-  readonly hb_port: number;
-  readonly key: string;
-  readonly signature_scheme: string;
-}
 
 /** The channels on which a kernel takes requests and sends replies. */
 export type RequestChannel = "shell" | "control" | "stdin";

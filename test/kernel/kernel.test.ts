@@ -46,7 +46,7 @@ test("kernel runs cells as one program", async (t) => {
       assert.equal((await run("for (var i = 0; i < 3; i++) {} { var inner = i * 2; } inner")).result, "6");
       assert.equal((await run("let i = 7; i")).result, "7");
       assert.equal((await run("var i = 1; var i = 2; i")).result, "2");
-      assert.equal((await run("for (var key of ['x', 'y']) {} key")).result, "'y'");
+      assert.equal((await run("for (var key of ['x', 'y']) {} key!")).result, "'y'");
     });
 
     await t.test("functions are hoisted within their cell", async () => {
