@@ -11,23 +11,40 @@ import type { Gpt2Config } from "./gpt2-config.js";
 /** Reads a weight by its Hugging Face name. */
 export type WeightReader = (name: string) => tf.Tensor;
 
+// How tf.customGrad keeps what the gradient needs.
+type Save = (tensors: tf.Tensor[]) => void;
+
 // Far below any score, yet finite, so that no row of a softmax can become NaN.
 const maskedScore = -1e9;
 
 /**
- * GELU by its tanh approximation, "gelu_new" in Hugging Face's configs (Hendrycks & Gimpel 2016, section 2).
+ * GELU by its tanh approximation, "gelu_new" in Hugging Face's configs (Hendrycks & Gimpel 2016, section 2), written as
+ * x·h with h = (1 + tanh u) / 2, u = √(2/π) (x + 0.044715 x³); then d/dx = h (1 + 2x u′ (1 − h)).
  *
  * @param x any shape
  * @returns the same shape
  */
 export function gelu(x: tf.Tensor): tf.Tensor {
-  const cubic = tf.mul(tf.mul(tf.square(x), x), 0.044715);
-  const inner = tf.mul(tf.add(x, cubic), Math.sqrt(2 / Math.PI));
-  return tf.mul(tf.mul(x, 0.5), tf.add(tf.tanh(inner), 1));
+  const c = Math.sqrt(2 / Math.PI);
+  const cubic = 0.044715 * c;
+  const withGradient = tf.customGrad((...values) => {
+    const [x, save] = values as unknown as [tf.Tensor, Save];
+    const u = tf.mul(x, tf.add(tf.mul(tf.square(x), cubic), c));
+    const h = tf.mul(tf.add(tf.tanh(u), 1), 0.5);
+    save([x, h]);
+    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]) => {
+      const [x, h] = saved as [tf.Tensor, tf.Tensor];
+      const twiceSlope = tf.mul(x, tf.add(tf.mul(tf.square(x), 6 * cubic), 2 * c)); // 2x u′
+      return tf.mul(dy, tf.mul(h, tf.add(tf.mul(twiceSlope, tf.sub(1, h)), 1)));
+    };
+    return { value: tf.mul(x, h), gradFunc };
+  });
+  return withGradient(x);
 }
 
 /**
- * Normalises each row to mean 0 and variance 1, then scales and shifts (Ba et al. 2016).
+ * Normalises each row to mean 0 and variance 1, then scales and shifts (Ba et al. 2016). Its gradient is written out, with
+ * x̂ the normalised rows and g = dy·scale: dx = (g − mean g − x̂ mean(g x̂)) / σ.
  *
  * @param x [N, C]
  * @param scale [C]
@@ -35,9 +52,22 @@ export function gelu(x: tf.Tensor): tf.Tensor {
  * @returns [N, C]
  */
 export function layerNorm(x: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, epsilon: number): tf.Tensor {
-  const centred = tf.sub(x, tf.mean(x, -1, true)); // [N, C]
-  const variance = tf.mean(tf.square(centred), -1, true); // [N, 1]
-  return tf.add(tf.mul(tf.mul(centred, tf.rsqrt(tf.add(variance, epsilon))), scale), shift);
+  const withGradient = tf.customGrad((...values) => {
+    const [x, scale, shift, save] = values as unknown as [tf.Tensor, tf.Tensor, tf.Tensor, Save];
+    const centred = tf.sub(x, tf.mean(x, -1, true)); // [N, C]
+    const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(centred), -1, true), epsilon)); // 1 / σ, [N, 1]
+    const normal = tf.mul(centred, inverse); // [N, C]
+    save([normal, inverse, scale]);
+    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]) => {
+      const [normal, inverse, scale] = saved as [tf.Tensor, tf.Tensor, tf.Tensor];
+      const g = tf.mul(dy, scale); // [N, C]
+      const along = tf.mean(tf.mul(g, normal), -1, true); // [N, 1]
+      const dx = tf.mul(tf.sub(tf.sub(g, tf.mean(g, -1, true)), tf.mul(normal, along)), inverse);
+      return [dx, tf.sum(tf.mul(dy, normal), 0), tf.sum(dy, 0)];
+    };
+    return { value: tf.add(tf.mul(normal, scale), shift), gradFunc };
+  });
+  return withGradient(x, scale, shift);
 }
 
 /**
