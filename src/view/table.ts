@@ -126,7 +126,8 @@ function tableHtml(
   cells: readonly string[][],
   isNumeric: readonly boolean[],
 ): string {
-  const side = (column: number) => `style="text-align: ${isNumeric[column] ? "right" : "left"}; vertical-align: top; padding: 2px 10px"`;
+  const side = (column: number) =>
+    `style="text-align: ${isNumeric[column] ? "right" : "left"}; vertical-align: top; padding: 2px 10px"`;
   const head = columns.map((name, i) => `<th scope="col" ${side(i)}>${escapeMarkup(name)}</th>`).join("");
   const body = cells.map(
     (row) =>

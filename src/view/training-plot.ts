@@ -3,8 +3,9 @@
  * reports and READMEs) and training_plot.html (interactive). Each is written beside its place and renamed, so a reader
  * never sees half a file and a failed write leaves the old one. It does not read logs.
  */
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { writeFileAtomic } from "../files.js";
 import { problem } from "../message.js";
 import type { TrainEvent } from "../train/events.js";
 import { trainingFigure } from "./chart.js";
@@ -31,8 +32,8 @@ export async function saveTrainingPlot(
   const html = resolve(join(folder, "training_plot.html"));
   try {
     await mkdir(folder, { recursive: true });
-    await writeWhole(png, svgToPng(figureToSvg(figure), 2));
-    await writeWhole(html, figureToHtml(figure));
+    await writeFileAtomic(png, svgToPng(figureToSvg(figure), 2));
+    await writeFileAtomic(html, figureToHtml(figure));
   } catch (error) {
     const found = error instanceof Error ? error.message : String(error);
     const expected = "a folder that can be written to, with 8 MB free";
@@ -40,14 +41,4 @@ export async function saveTrainingPlot(
     throw new Error(problem({ cannot: `save the training plot in ${folder}`, found, expected, fix }), { cause: error });
   }
   return { png, html };
-}
-
-async function writeWhole(file: string, content: Uint8Array | string): Promise<void> {
-  const temporary = `${file}.${process.pid}.tmp`;
-  try {
-    await writeFile(temporary, content);
-    await rename(temporary, file);
-  } finally {
-    await rm(temporary, { force: true });
-  }
 }
