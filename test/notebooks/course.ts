@@ -1,0 +1,25 @@
+/**
+ * The course as the tests see it. In: the folder notebooks/. Out: names, parsed notebooks, and copies in a temporary folder
+ * in which they can run without touching the repository. It runs nothing.
+ */
+import { cpSync, mkdtempSync, readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { packageRoot } from "../../src/paths.js";
+
+export const courseFolder = join(packageRoot(), "notebooks");
+
+/** File names of the six notebooks, in the order in which they are read. */
+export const notebookNames: readonly string[] = readdirSync(courseFolder)
+  .filter((name) => name.endsWith(".ipynb"))
+  .sort();
+
+/** Copies the notebooks into a new temporary folder and returns its path. */
+export function copyCourse(): string {
+  const folder = mkdtempSync(join(tmpdir(), "fledge-course-"));
+  for (const name of notebookNames) cpSync(join(courseFolder, name), join(folder, name));
+  return folder;
+}
+
+/** The environment of a kernel in quick mode. */
+export const quickEnvironment: NodeJS.ProcessEnv = { ...process.env, FLEDGE_QUICK: "1" };

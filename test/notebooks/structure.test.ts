@@ -1,0 +1,105 @@
+/** The form of the notebooks: what a reader, a diff and GitHub need, held without running a cell. */
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { cellSource, type Notebook, readNotebook } from "../../kernel/notebook.js";
+import { packageRoot } from "../../src/paths.js";
+import { courseFolder, notebookNames } from "./course.js";
+
+const longestCell = 25; // lines
+const longestLine = 120; // characters
+const mostStoredBytes = 200_000;
+
+test("the course has its six notebooks, numbered in order", () => {
+  deepEqual(notebookNames, [
+    "01-set-up.ipynb",
+    "02-model-and-dataset.ipynb",
+    "03-configure.ipynb",
+    "04-train.ipynb",
+    "05-evaluate.ipynb",
+    "06-experiment-and-scale.ipynb",
+  ]);
+});
+
+test("the syllabus names every notebook", () => {
+  const syllabus = readFileSync(join(courseFolder, "README.md"), "utf8");
+  for (const name of notebookNames) ok(syllabus.includes(`(${name})`), name);
+});
+
+for (const name of notebookNames) {
+  const path = join(courseFolder, name);
+
+  test(`${name} is nbformat 4.5 for the kernel fledge, with unique cell ids that can be read`, async () => {
+    const raw = JSON.parse(readFileSync(path, "utf8")) as Notebook;
+    deepEqual([raw.nbformat, raw.nbformat_minor], [4, 5]);
+    deepEqual(raw.metadata.kernelspec, {
+      display_name: "TypeScript (Fledge)",
+      language: "typescript",
+      name: "fledge",
+    });
+    const ids = raw.cells.map(({ id }) => id);
+    equal(new Set(ids).size, ids.length);
+    for (const id of ids) match(id, /^[a-z]+(-[a-z0-9]+)*$/);
+    deepEqual(await readNotebook(path), raw);
+  });
+
+  test(`${name} has one title, at its top, and no heading skips a level`, async () => {
+    const headings = await headingsOf(path);
+    equal(headings[0], 1);
+    equal(headings.filter((level) => level === 1).length, 1);
+    headings.forEach((level, i) => {
+      ok(level <= (headings[i - 1] ?? 0) + 1, `heading ${i + 1} has level ${level}`);
+    });
+  });
+
+  test(`${name} keeps its cells short: median 6 lines, none over ${longestCell}`, async () => {
+    const cells = await codeOf(path);
+    const lengths = cells.map((source) => source.split("\n").length).sort((a, b) => a - b);
+    ok((lengths.at(-1) ?? 0) <= longestCell, `longest cell: ${lengths.at(-1)} lines`);
+    ok((lengths[(lengths.length - 1) >> 1] ?? 0) <= 6, `median: ${lengths[lengths.length >> 1]} lines`);
+    for (const line of cells.flatMap((source) => source.split("\n"))) ok(line.length <= longestLine, line);
+  });
+
+  test(`${name} holds its text to its word with at least three assertions`, async () => {
+    const assertions = (await codeOf(path)).join("\n").match(/\bassert\.\w+\(/g) ?? [];
+    ok(assertions.length >= 3, `${assertions.length} assertions`);
+  });
+
+  test(`${name} imports nothing but Fledge, Node and what Fledge depends on`, async () => {
+    const { dependencies } = JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8")) as {
+      dependencies: Record<string, string>;
+    };
+    const imports = (await codeOf(path)).join("\n").matchAll(/^import .* from "([^"]+)"/gm);
+    for (const [, module = ""] of imports) {
+      ok(module === "fledge" || module.startsWith("node:") || Object.hasOwn(dependencies, module), module);
+    }
+  });
+
+  test(`${name} links to files that exist`, async () => {
+    const { cells } = await readNotebook(path);
+    const text = cells.filter((cell) => cell.cell_type === "markdown").map(cellSource);
+    const links = [...text.join("\n").matchAll(/\]\(([^)#]+)\)/g)].map(([, link = ""]) => link);
+    for (const link of links) if (!/^https?:/.test(link)) ok(existsSync(join(courseFolder, link)), link);
+  });
+
+  test(`${name} stores no machine's paths and at most ${mostStoredBytes / 1000} kB of outputs`, async () => {
+    const { cells } = await readNotebook(path);
+    const outputs = JSON.stringify(cells.map((cell) => cell.outputs ?? []));
+    ok(Buffer.byteLength(outputs) <= mostStoredBytes, `${Buffer.byteLength(outputs)} bytes`);
+    for (const place of ["/home/", "/Users/", "/root/", "/tmp/", packageRoot()]) ok(!outputs.includes(place), place);
+  });
+}
+
+async function codeOf(path: string): Promise<string[]> {
+  const { cells } = await readNotebook(path);
+  return cells.filter((cell) => cell.cell_type === "code").map(cellSource);
+}
+
+/** Levels of the headings in order; a # in a code block is none. */
+async function headingsOf(path: string): Promise<number[]> {
+  const { cells } = await readNotebook(path);
+  const text = cells.filter((cell) => cell.cell_type === "markdown").map(cellSource);
+  const prose = text.join("\n\n").replace(/^```[\s\S]*?^```/gm, "");
+  return [...prose.matchAll(/^(#{1,6}) /gm)].map(([, marks = ""]) => marks.length);
+}
