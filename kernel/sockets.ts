@@ -34,6 +34,10 @@ interface Sendable {
   send(frames: Uint8Array[]): Promise<void>;
 }
 
+interface Receivable {
+  receive(): Promise<Uint8Array[]>;
+}
+
 // PUB and ROUTER never block with these, so that an awaited send settles at once.
 const NEVER_BLOCK = { sendTimeout: 0, sendHighWaterMark: 0, receiveHighWaterMark: 0, linger: 1000 } as const;
 
@@ -142,11 +146,11 @@ function address(connection: ConnectionInfo, port: number): string {
     : `${connection.transport}://${connection.ip}:${port}`;
 }
 
-async function receive(socket: AsyncIterable<Buffer[]>, handle: (frames: Uint8Array[]) => void): Promise<void> {
-  try {
-    for await (const frames of socket) handle(frames);
-  } catch {
-    // The socket was closed while waiting.
+async function receive(socket: Receivable, handle: (frames: Uint8Array[]) => void): Promise<void> {
+  for (;;) {
+    const frames = await socket.receive().catch(() => undefined); // undefined: closed while waiting
+    if (!frames) return;
+    handle(frames);
   }
 }
 
