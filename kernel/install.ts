@@ -4,13 +4,13 @@
  * Source: jupyter-client documentation, "Kernel specs"; JupyterLab documentation, "Prebuilt extensions".
  */
 import { copyFileSync, existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { homedir, platform } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { problem } from "../src/message.js";
 import { packageRoot } from "../src/paths.js";
+import { plotlyFile } from "../src/view/html.js";
 
 /** Name under which Jupyter knows the kernel. */
 export const KERNEL_NAME = "fledge";
@@ -65,8 +65,7 @@ export function installKernel({ dataDir }: { readonly dataDir: string }): string
   for (const file of ["package.json", join("static", "remoteEntry.js")]) {
     place(join(extension, file), (path) => copyFileSync(join(renderer, file), path));
   }
-  const plotly = createRequire(import.meta.url).resolve("plotly.js-dist-min");
-  place(join(extension, "static", "plotly.min.js"), (path) => copyFileSync(plotly, path));
+  place(join(extension, "static", "plotly.min.js"), (path) => copyFileSync(plotlyFile(), path));
   return written;
 }
 

@@ -49,8 +49,12 @@ Plotly.newPlot("figure", figure.data, figure.layout, figure.config);
 `;
 }
 
+/** Path of the minified Plotly that npm installed. */
+export function plotlyFile(): string {
+  return createRequire(import.meta.url).resolve("plotly.js-dist-min/plotly.min.js");
+}
+
 function plotlySource(): string {
-  const file = createRequire(import.meta.url).resolve("plotly.js-dist-min/plotly.min.js");
   // Inside JavaScript strings and patterns `<\/` means `</`, but no longer ends the script element.
-  return readFileSync(file, "utf8").replace(/<\/(script)/gi, "<\\/$1");
+  return readFileSync(plotlyFile(), "utf8").replace(/<\/(script)/gi, "<\\/$1");
 }
