@@ -43,6 +43,8 @@ export class Interrupter {
   #current: number | undefined;
   #delivered = 0;
   #interruptsOfCurrent = 0;
+  #controller = new AbortController();
+  #signalTaken = false;
 
   /** @param flag two int32 in shared memory @param tasks tells which task the running code belongs to */
   constructor(flag: Int32Array, tasks: AsyncLocalStorage<Task>) {
@@ -50,10 +52,21 @@ export class Interrupter {
     this.#tasks = tasks;
   }
 
+  /**
+   * For library code that runs long: aborted when the running cell is interrupted. Whoever takes it is trusted to wind up,
+   * so an interrupted `await` waits for that; a second interrupt does not.
+   */
+  get signal(): AbortSignal {
+    this.#signalTaken = true;
+    return this.#controller.signal;
+  }
+
   /** Runs a cell as the execution that interrupts are meant for. */
   async runCell<T>(execution: number, run: () => Promise<T>): Promise<T> {
     this.#current = execution;
     this.#interruptsOfCurrent = 0;
+    this.#controller = new AbortController();
+    this.#signalTaken = false;
     Atomics.store(this.flag, FLAG.raised, 0);
     try {
       return await this.#tasks.run({ execution, parent: undefined, liveChildren: 0 }, run);
@@ -89,12 +102,23 @@ export class Interrupter {
     const task = this.#tasks.getStore();
     if (!task || !isThenable(value)) return value;
     return new Promise((resolve, reject) => {
-      const waiter = this.#wait(task, () => reject(new KeyboardInterrupt(line)));
+      const interrupted = () => reject(new KeyboardInterrupt(line));
+      const waiter = this.#wait(task, () =>
+        this.#signalTaken ? this.#windUp(value, task, interrupted) : interrupted(),
+      );
       Promise.resolve(value).then(
         (result) => this.#waiters.delete(waiter) && resolve(result),
         (error) => this.#waiters.delete(waiter) && reject(error),
       );
     });
+  }
+
+  // The signal is aborted; what watches it ends by itself, after it has saved what it must.
+  #windUp(value: PromiseLike<unknown>, task: Task, interrupted: () => void): void {
+    if (this.#interruptsOfCurrent > 1) return interrupted();
+    const waiter = this.#wait(task, interrupted);
+    const end = () => this.#waiters.delete(waiter) && interrupted();
+    value.then(end, end);
   }
 
   /** Compiled around the body of every async function. */
@@ -159,6 +183,7 @@ export class Interrupter {
 
   #chooseWaiters(): void {
     this.#interruptsOfCurrent++;
+    this.#controller.abort(new KeyboardInterrupt());
     for (const waiter of this.#waiters) {
       if (waiter.task.execution === this.#current) waiter.chosen = true;
     }

@@ -28,7 +28,7 @@ function startSession(nonce: string): void {
 
   const thread = new Worker(new URL("./session-thread.js", import.meta.url), { workerData: interrupter.flag });
   replaceStandardStreams(output);
-  installGlobals(output, executionNow);
+  installGlobals(output, executionNow, interrupter);
   Error.prepareStackTrace = tracebacks.prepareStackTrace;
   evaluator.installHost(interrupter, cellModules(process.cwd(), packageRoot()));
   reportStrayErrors(output, tracebacks);
@@ -85,7 +85,7 @@ function replaceStandardStreams(output: SessionOutput): void {
 }
 
 // The contract with libraries, which must not import the kernel.
-function installGlobals(output: SessionOutput, executionNow: () => number): void {
+function installGlobals(output: SessionOutput, executionNow: () => number, interrupter: Interrupter): void {
   const display = (bundle: Json, options: { readonly displayId?: string; readonly update?: boolean } = {}) => {
     output.event({
       type: "display",
@@ -99,6 +99,7 @@ function installGlobals(output: SessionOutput, executionNow: () => number): void
     output.event({ type: "clear", execution: executionNow(), wait: options.wait ?? false });
   Object.defineProperty(globalThis, Symbol.for("fledge.display"), { value: display });
   Object.defineProperty(globalThis, Symbol.for("fledge.clearOutput"), { value: clear });
+  Object.defineProperty(globalThis, Symbol.for("fledge.signal"), { get: () => interrupter.signal });
 }
 
 // An error that nobody awaits is told and does not end the session.

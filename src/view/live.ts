@@ -88,6 +88,11 @@ export async function watch(events: AsyncIterable<TrainEvent>, options: WatchOpt
       if (line !== undefined) print(line);
       signal?.throwIfAborted();
     }
+  } catch (error) {
+    if (signal?.aborted && progress.step) {
+      print(`stopped after step ${formatCount(progress.step.step)}; a checkpoint is saved: go on with resume: true`);
+    }
+    throw error;
   } finally {
     if (inNotebook && seen.length > 0) show(true);
   }

@@ -111,6 +111,17 @@ test("interrupt stops a cell, keeps its variables and runs finally", async (t) =
       assert.equal(run.stdout, "started\ncheckpoint written\n");
     });
 
+    await t.test("library code that takes the cell's signal winds up before the cell ends", async () => {
+      await runCell(
+        client,
+        `// @ts-nocheck
+        const watch = new Function("print", "return (async () => { const signal = globalThis[Symbol.for('fledge.signal')]; print('started'); while (!signal.aborted) await new Promise((r) => setTimeout(r, 20)); await new Promise((r) => setTimeout(r, 80)); print('saved'); throw signal.reason; })()");`,
+      );
+      const run = await interrupted(client, "await watch(console.log);\nconsole.log('not reached');");
+      assert.equal(run.reply.ename, "KeyboardInterrupt");
+      assert.equal(run.stdout, "started\nsaved\n");
+    });
+
     await t.test("a second interrupt ends the wait for return()", async () => {
       await runCell(
         client,
