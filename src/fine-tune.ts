@@ -4,7 +4,7 @@
  * (data, model, engine, trainer, export, view) and has no arithmetic of its own.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { appendFile, readFile, rm } from "node:fs/promises";
+import { appendFile, readFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { resolveConfig, type TrainingConfig } from "./config.js";
@@ -15,13 +15,13 @@ import { loadTokenizer } from "./data/tokenizer.js";
 import { chooseEngine } from "./engine/choose.js";
 import { modelCard } from "./export/card.js";
 import { saveModelFolder } from "./export/huggingface.js";
-import { readJson } from "./files.js";
+import { exists, readJson, writeFileAtomic } from "./files.js";
 import { problem } from "./message.js";
 import { type Gpt2Config, parameterCount, parseGpt2Config } from "./model/gpt2-config.js";
 import { randomWeights } from "./model/initial.js";
 import { loadPretrained, type PretrainedModel, resolveModel } from "./model/pretrained.js";
 import { type LoadedCheckpoint, newestCheckpoint, prepareOutputDir } from "./train/checkpoint.js";
-import type { FinishEvent, TrainEvent } from "./train/events.js";
+import type { FinishEvent, StartEvent, TrainEvent } from "./train/events.js";
 import { countSteps, readableLoss, runTraining, type TrainingResult, type TrainingRun } from "./train/trainer.js";
 import { saveTrainingPlot } from "./view/training-plot.js";
 
@@ -74,9 +74,10 @@ export async function* train(
       await log.append(event);
       return event;
     };
-    yield await record({
+    const runId = checkpoint?.runId ?? randomUUID();
+    const start: StartEvent = {
       type: "start",
-      runId: checkpoint?.runId ?? randomUUID(),
+      runId,
       modelName: config.modelName,
       datasetName: data.dataset.name,
       engine: engine.name,
@@ -88,11 +89,13 @@ export async function* train(
       stepsPerEpoch: perEpoch,
       tokensPerStep: config.batchSize * config.gradientAccumulation * config.blockSize,
       resumedFromStep: checkpoint?.step ?? 0,
-    });
+    };
+    await record(start);
+    yield log.history.length > 0 ? { ...start, history: log.history } : start;
     for (const warning of warnings) yield await record(warning);
     const run: TrainingRun = {
       ...{ config, engine, engineReason: reason, identity, now },
-      runId: checkpoint?.runId ?? randomUUID(),
+      runId,
       modelConfig: model.config,
       weights: model.weights,
       train: data.train,
@@ -123,13 +126,21 @@ export async function* train(
   }
 }
 
-/** Reads the events of a run back, those of before an interruption included. */
+/**
+ * Reads the events of a run back, those of before an interruption included.
+ *
+ * @param outputDir the run's `outputDir`
+ * @throws RangeError when no run has written there
+ */
 export async function readRunLog(outputDir: string): Promise<TrainEvent[]> {
-  const text = await readFile(join(outputDir, logName), "utf8");
-  return text
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line) as TrainEvent);
+  const file = join(outputDir, logName);
+  if (!(await exists(file))) {
+    const fix = "run train() first, or give the outputDir of a run";
+    throw new RangeError(problem({ cannot: `read the run log of ${outputDir}`, found: "none", expected: file, fix }));
+  }
+  // What follows the last line break is empty, or a line that a killed process did not finish.
+  const lines = (await readFile(file, "utf8")).split("\n").slice(0, -1);
+  return lines.map((line) => JSON.parse(line) as TrainEvent);
 }
 
 /** The three parts of a dataset, packed. */
@@ -243,13 +254,22 @@ async function* recorded(
 }
 
 // A fresh run starts a new log; a resumed one drops what was logged after its checkpoint, since those steps come again.
-async function openRunLog(outputDir: string, step: number): Promise<{ append(event: TrainEvent): Promise<void> }> {
+async function openRunLog(outputDir: string, step: number): Promise<RunLog> {
   const file = join(outputDir, logName);
-  const kept = step > 0 ? (await readRunLog(outputDir)).filter((event) => keepsFor(event, step)) : [];
-  await rm(file, { force: true });
-  const append = (event: TrainEvent) => appendFile(file, `${JSON.stringify(event)}\n`);
-  for (const event of kept) await append(event);
-  return { append };
+  const logged = step > 0 && (await exists(file)) ? await readRunLog(outputDir) : [];
+  const history = logged.filter((event) => keepsFor(event, step));
+  await writeFileAtomic(file, history.map(logLine).join(""));
+  return { history, append: (event) => appendFile(file, logLine(event)) };
+}
+
+interface RunLog {
+  /** What the run said up to the checkpoint it resumes from. */
+  readonly history: readonly TrainEvent[];
+  append(event: TrainEvent): Promise<void>;
+}
+
+function logLine(event: TrainEvent): string {
+  return `${JSON.stringify(event)}\n`;
 }
 
 function keepsFor(event: TrainEvent, step: number): boolean {

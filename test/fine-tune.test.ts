@@ -11,6 +11,7 @@ import { loadPretrained } from "../src/model/pretrained.js";
 import { packageRoot } from "../src/paths.js";
 import { listCheckpoints, loadCheckpoint } from "../src/train/checkpoint.js";
 import type { EvaluationEvent, FinishEvent, TrainEvent } from "../src/train/events.js";
+import { trainingCurves } from "../src/view/curves.js";
 
 const scratch = await mkdtemp(join(tmpdir(), "fledge-train-"));
 after(() => rm(scratch, { recursive: true }));
@@ -92,6 +93,7 @@ test("train() left in the middle of an epoch and resumed ends bit for bit like a
   assert.deepEqual((await listCheckpoints(join(scratch, "stopped/run"))).length, 1);
   const resumed = await collect({ ...configuration, resume: true });
   assert.equal(ofType(resumed, "start")[0]?.resumedFromStep, 3);
+  assert.deepEqual(trainingCurves(resumed).train, trainingCurves(whole).train, "the chart of the resumed run is whole");
   const [expected, actual] = [
     await loadPretrained(join(scratch, "whole/final")),
     await loadPretrained(join(scratch, "stopped/final")),
@@ -103,6 +105,17 @@ test("train() left in the middle of an epoch and resumed ends bit for bit like a
       return event.type === "evaluation" ? [[event.step, event.validationLoss]] : [];
     });
   assert.deepEqual(measured(await readRunLog(join(scratch, "stopped/run"))), measured(whole));
+});
+
+test("readRunLog() leaves out the line that a killed process did not finish, and says when there is no log", async () => {
+  const folder = join(scratch, "torn");
+  await mkdir(folder);
+  await writeFile(join(folder, "events.jsonl"), '{"type":"warning","message":"whole"}\n{"type":"warn');
+  assert.deepEqual(await readRunLog(folder), [{ type: "warning", message: "whole" }]);
+  await assert.rejects(
+    readRunLog(scratch),
+    /^RangeError: Cannot read the run log of .*: none, expected .*events\.jsonl\. Fix: run train\(\) first/,
+  );
 });
 
 test("train() stops on abort with a checkpoint and without a final model", async () => {

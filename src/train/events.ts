@@ -19,6 +19,8 @@ export interface StartEvent {
   readonly tokensPerStep: number;
   /** Optimiser steps already done when a run resumes, else 0. */
   readonly resumedFromStep: number;
+  /** What the run said before it was interrupted, so that a chart is whole; absent in a fresh run and in the run log. */
+  readonly history?: readonly TrainEvent[];
 }
 
 /** After every optimiser step. `loss` is nats per token over the whole accumulation window. */

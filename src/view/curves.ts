@@ -40,7 +40,7 @@ export function trainingCurves(events: readonly TrainEvent[]): TrainingCurves {
   const resumed = new Set<number>();
   let start: StartEvent | undefined;
   let finish: FinishEvent | undefined;
-  for (const event of events) {
+  for (const event of events.flatMap(withHistory)) {
     if (event.type === "start") {
       start = event;
       finish = undefined;
@@ -65,6 +65,10 @@ export function trainingCurves(events: readonly TrainEvent[]): TrainingCurves {
     ...(start && { start }),
     ...(finish && { finish }),
   };
+}
+
+function withHistory(event: TrainEvent): readonly TrainEvent[] {
+  return event.type === "start" && event.history ? [...event.history, event] : [event];
 }
 
 function forgetAfter(series: Map<number, unknown> | Set<number>, last: number): void {
