@@ -187,7 +187,7 @@ export class Executor implements SessionListener {
     if (this.#closing) return;
     const interrupted = (this.#running?.interrupts ?? 0) >= 2;
     const report = sessionEnded(end, interrupted);
-    void this.#language.reset();
+    this.#language.reset().catch(() => undefined); // its end is told by the next cell
     // One that never came up would be started again and again; the next cell tries once more.
     if (end.wasReady) this.#session = new SessionProcess(this.#folder, this);
     const running = this.#running;

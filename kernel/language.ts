@@ -32,29 +32,22 @@ interface Waiting {
 
 /** TypeScript for one kernel. */
 export class Language {
-  readonly #thread: Worker;
+  readonly #folder: string;
+  readonly #packageFolder: string;
   readonly #waiting = new Map<number, Waiting>();
+  #thread: Worker | undefined;
   #lastId = 0;
 
   /**
+   * Starts the thread.
+   *
    * @param folder the notebook's folder
    * @param packageFolder Fledge's own folder
    */
   constructor(folder: string, packageFolder: string) {
-    this.#thread = new Worker(new URL("./language-thread.js", import.meta.url), {
-      workerData: { folder, packageFolder },
-    });
-    this.#thread.unref();
-    this.#thread.on("message", (answer: LanguageAnswer) => {
-      const waiting = this.#waiting.get(answer.id);
-      this.#waiting.delete(answer.id);
-      if ("failure" in answer) waiting?.reject(new Error(answer.failure));
-      else waiting?.resolve(answer.value);
-    });
-    this.#thread.on("error", (error) => {
-      for (const waiting of this.#waiting.values()) waiting.reject(error);
-      this.#waiting.clear();
-    });
+    this.#folder = folder;
+    this.#packageFolder = packageFolder;
+    this.#thread = this.#start();
   }
 
   /** Checks and compiles a cell; a cell without problems is known to those that follow. */
@@ -86,13 +79,35 @@ export class Language {
 
   /** Ends the thread. */
   async close(): Promise<void> {
-    await this.#thread.terminate();
+    await this.#thread?.terminate();
+  }
+
+  #start(): Worker {
+    const workerData = { folder: this.#folder, packageFolder: this.#packageFolder };
+    const thread = new Worker(new URL("./language-thread.js", import.meta.url), { workerData });
+    thread.unref();
+    thread.on("message", (answer: LanguageAnswer) => {
+      const waiting = this.#waiting.get(answer.id);
+      this.#waiting.delete(answer.id);
+      if ("failure" in answer) waiting?.reject(new Error(answer.failure));
+      else waiting?.resolve(answer.value);
+    });
+    // A thread that ran out of memory is replaced at the next request; the types of earlier cells are gone with it.
+    const lost = (reason: string) => {
+      if (this.#thread === thread) this.#thread = undefined;
+      for (const waiting of this.#waiting.values()) waiting.reject(new Error(`TypeScript ended: ${reason}`));
+      this.#waiting.clear();
+    };
+    thread.on("error", (error) => lost(error.message));
+    thread.on("exit", (code) => lost(`exit code ${code}`));
+    return thread;
   }
 
   #ask<T>(request: LanguageRequest): Promise<T> {
     return new Promise((resolve, reject) => {
       const id = ++this.#lastId;
       this.#waiting.set(id, { resolve: (value) => resolve(value as T), reject });
+      this.#thread ??= this.#start();
       this.#thread.postMessage({ id, request });
     });
   }
