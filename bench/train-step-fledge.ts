@@ -1,0 +1,33 @@
+/** Fledge's side of bench/train-step.ts, in a process of its own: forward, backward, norm and AdamW. Prints a Measurement. */
+import { seededRandom } from "../src/data/random.js";
+import { chooseEngine } from "../src/engine/choose.js";
+import { randomWeights } from "../src/model/initial.js";
+import { compileTraining, trainingVariables } from "../src/train/optimizer.js";
+import { type Measurement, medianAfterWarmUp, type Workload } from "./shapes.js";
+
+const { config, B, T, steps, mixedPrecision } = JSON.parse(process.argv[2] ?? "") as Workload & {
+  mixedPrecision: boolean;
+};
+const { engine } = await chooseEngine({ engine: "tensorflow", mixedPrecision });
+await engine.createVariables(trainingVariables(config, randomWeights(config, 1)));
+const training = await compileTraining(engine, config, { B, T });
+const random = seededRandom(1);
+const ids = () => Int32Array.from({ length: B * T }, () => random.integer(config.vocabularySize));
+const seconds: number[] = [];
+let loss = Number.NaN;
+for (let step = 1; step <= steps; step++) {
+  const batch = { inputs: ids(), targets: ids() };
+  const began = performance.now();
+  loss = (await training.accumulate(batch)) / (B * T);
+  const norm = (await training.gradientNorm()) / (B * T);
+  const gradientScale = Math.min(1, 1 / norm) / (B * T);
+  await training.update({ step, learningRate: 1e-4, weightDecay: 0.01, gradientScale });
+  seconds.push((performance.now() - began) / 1000);
+}
+const measurement: Measurement = {
+  secondsPerStep: medianAfterWarmUp(seconds),
+  peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+  loss,
+};
+console.log(JSON.stringify(measurement));
+await engine.dispose();
