@@ -99,12 +99,11 @@ export class CellChecker {
   describe(source: string, offset: number): string | undefined {
     const prefix = this.#put(source, EDITED);
     const info = this.#service.getQuickInfoAtPosition(this.#path(EDITED), prefix + offset);
-    if (!info) return undefined;
+    const signature = ts.displayPartsToString(info?.displayParts);
+    if (!info || signature === "any") return undefined; // "any" alone: a name that nothing declares
     const documentation = ts.displayPartsToString(info.documentation);
     const tags = (info.tags ?? []).map(({ name, text }) => `@${name} ${ts.displayPartsToString(text)}`);
-    return [ts.displayPartsToString(info.displayParts), documentation, ...tags]
-      .filter((part) => part !== "")
-      .join("\n\n");
+    return [signature, documentation, ...tags].filter((part) => part !== "").join("\n\n");
   }
 
   /** Forgets all cells: the session that had their variables is gone. */

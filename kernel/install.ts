@@ -77,8 +77,20 @@ export function userDataFolder(): string {
   return join(process.env.XDG_DATA_HOME ?? join(homedir(), ".local", "share"), "jupyter");
 }
 
-function chosenDataFolder(): string {
+/**
+ * The data folder that a command line chooses; without an option, the user's own.
+ *
+ * @param commandLine `--user`, `--sys-prefix`, `--prefix P` or `--data-dir D`
+ * @param packageFolder Fledge's folder, whose `.venv` stands in for an active environment
+ * @throws Error when --sys-prefix finds no environment
+ */
+export function chosenDataFolder(
+  commandLine: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  packageFolder: string,
+): string {
   const { values } = parseArgs({
+    args: [...commandLine],
     options: {
       user: { type: "boolean" },
       "sys-prefix": { type: "boolean" },
@@ -89,16 +101,17 @@ function chosenDataFolder(): string {
   if (values["data-dir"] !== undefined) return values["data-dir"];
   if (values.prefix !== undefined) return join(values.prefix, "share", "jupyter");
   if (!values["sys-prefix"]) return userDataFolder();
-  const prefix = process.env.VIRTUAL_ENV ?? process.env.CONDA_PREFIX;
-  const inside = [prefix, join(packageRoot(), ".venv")].find((folder) => folder !== undefined && existsSync(folder));
-  if (inside !== undefined) return join(inside, "share", "jupyter");
+  const active = environment.VIRTUAL_ENV ?? environment.CONDA_PREFIX;
+  const prefix = [active, join(packageFolder, ".venv")].find((folder) => folder !== undefined && existsSync(folder));
+  if (prefix !== undefined) return join(prefix, "share", "jupyter");
   const expected = "an active virtual environment, or .venv in Fledge's folder";
   throw new Error(problem({ cannot: "install with --sys-prefix", found: "neither", expected, fix: "use --user" }));
 }
 
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   try {
-    for (const path of installKernel({ dataDir: chosenDataFolder() })) process.stdout.write(`wrote ${path}\n`);
+    for (const path of installKernel({ dataDir: chosenDataFolder(process.argv.slice(2), process.env, packageRoot()) }))
+      process.stdout.write(`wrote ${path}\n`);
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exitCode = 1;

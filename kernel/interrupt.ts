@@ -102,10 +102,10 @@ export class Interrupter {
     const task = this.#tasks.getStore();
     if (!task || !isThenable(value)) return value;
     return new Promise((resolve, reject) => {
-      const interrupted = () => reject(new KeyboardInterrupt(line));
-      const waiter = this.#wait(task, () =>
-        this.#signalTaken ? this.#windUp(value, task, interrupted) : interrupted(),
-      );
+      const waiter = this.#wait(task, () => {
+        if (this.#signalTaken) this.#windUp(value, task, reject, line);
+        else reject(new KeyboardInterrupt(line));
+      });
       Promise.resolve(value).then(
         (result) => this.#waiters.delete(waiter) && resolve(result),
         (error) => this.#waiters.delete(waiter) && reject(error),
@@ -113,12 +113,18 @@ export class Interrupter {
     });
   }
 
-  // The signal is aborted; what watches it ends by itself, after it has saved what it must.
-  #windUp(value: PromiseLike<unknown>, task: Task, interrupted: () => void): void {
-    if (this.#interruptsOfCurrent > 1) return interrupted();
+  // The signal is aborted; what watches it ends by itself, after it has saved what it must. If that fails, its error is told.
+  #windUp(value: PromiseLike<unknown>, task: Task, reject: (error: unknown) => void, line?: number): void {
+    const interrupted = () => reject(new KeyboardInterrupt(line));
+    if (this.#interruptsOfCurrent > 1) {
+      interrupted();
+      return;
+    }
     const waiter = this.#wait(task, interrupted);
-    const end = () => this.#waiters.delete(waiter) && interrupted();
-    value.then(end, end);
+    value.then(
+      () => this.#waiters.delete(waiter) && interrupted(),
+      (error) => this.#waiters.delete(waiter) && (isAbort(error) ? interrupted() : reject(error)),
+    );
   }
 
   /** Compiled around the body of every async function. */
@@ -198,6 +204,10 @@ export class Interrupter {
       waiter.stop();
     }
   }
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof KeyboardInterrupt || (error instanceof Error && error.name === "AbortError");
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -28,6 +28,9 @@ interface QueuedExecution {
   readonly message: Message;
 }
 
+// `?name` and `name?` ask for documentation, as in IPython; neither is TypeScript.
+const QUESTION = /^\s*(?:\?{1,2}\s*([\w$.]+)|([\w$.]+)\s*\?{1,2})\s*$/;
+
 type Handler = (message: Message) => Json | Promise<Json>;
 
 /** One Jupyter kernel. Give it sockets with `connect`, then messages with `handle`. */
@@ -118,6 +121,12 @@ export class Kernel {
   async #execute({ channel, message }: QueuedExecution): Promise<void> {
     const { header, content } = message;
     this.#publish("status", { execution_state: "busy" }, header);
+    const question = QUESTION.exec(String(content.code ?? ""));
+    if (question) {
+      this.#reply(channel, message, await this.#page(question[1] ?? question[2] ?? ""));
+      this.#publish("status", { execution_state: "idle" }, header);
+      return;
+    }
     const { executionCount, error, userExpressions } = await this.#executor.execute(executeRequest(content), header);
     const reply = error
       ? { status: "error", execution_count: executionCount, ...error, user_expressions: {}, payload: [] }
@@ -125,6 +134,14 @@ export class Kernel {
     this.#reply(channel, message, reply);
     this.#publish("status", { execution_state: "idle" }, header);
     if (error && content.stop_on_error !== false) await this.#abortQueue();
+  }
+
+  // The documentation of a name, for the pager.
+  async #page(name: string): Promise<Json> {
+    const text = await this.#language.describe(name, name.length - 1).catch(() => undefined);
+    const data = { "text/plain": text ?? `Nothing is known about ${name}.` };
+    const payload = [{ source: "page", data, start: 0 }];
+    return { status: "ok", execution_count: this.#executor.executionCount, user_expressions: {}, payload };
   }
 
   // What was sent before the error was known must not run.

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { readConnectionFile } from "../../kernel/connection.js";
-import { installKernel, userDataFolder } from "../../kernel/install.js";
+import { chosenDataFolder, installKernel, userDataFolder } from "../../kernel/install.js";
 
 test("installKernel() writes the kernelspec and the Plotly renderer, twice with the same result", () => {
   const dataDir = mkdtempSync(join(tmpdir(), "fledge-install-"));
@@ -44,6 +44,23 @@ test("installKernel() names the file that it cannot write", () => {
     );
   } finally {
     rmSync(dataDir, { recursive: true, force: true });
+  }
+});
+
+test("chosenDataFolder() follows the command line", () => {
+  const folder = mkdtempSync(join(tmpdir(), "fledge-prefix-"));
+  try {
+    const inside = join("share", "jupyter");
+    assert.equal(chosenDataFolder(["--data-dir", "d"], {}, folder), "d");
+    assert.equal(chosenDataFolder(["--prefix", "p"], {}, folder), join("p", inside));
+    assert.equal(chosenDataFolder(["--sys-prefix"], { VIRTUAL_ENV: folder }, "nowhere"), join(folder, inside));
+    assert.equal(chosenDataFolder(["--user"], {}, folder), userDataFolder());
+    assert.throws(
+      () => chosenDataFolder(["--sys-prefix"], {}, folder),
+      /^Error: Cannot install with --sys-prefix: neither, expected an active virtual environment, or \.venv in Fledge's folder\. Fix: use --user\.$/,
+    );
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 });
 

@@ -122,6 +122,16 @@ test("interrupt stops a cell, keeps its variables and runs finally", async (t) =
       assert.equal(run.stdout, "started\nsaved\n");
     });
 
+    await t.test("an error of that winding up is told", async () => {
+      await runCell(
+        client,
+        `// @ts-nocheck
+        const failing = new Function("print", "return (async () => { const signal = globalThis[Symbol.for('fledge.signal')]; print('started'); while (!signal.aborted) await new Promise((r) => setTimeout(r, 20)); throw new Error('disk full'); })()");`,
+      );
+      const run = await interrupted(client, "await failing(console.log);");
+      assert.deepEqual([run.reply.ename, run.reply.evalue], ["Error", "disk full"]);
+    });
+
     await t.test("a second interrupt ends the wait for return()", async () => {
       await runCell(
         client,

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { KernelClient } from "../../kernel/client.js";
 import type { Message } from "../../kernel/protocol.js";
 import { encodeMessage, newMessage } from "../../kernel/protocol.js";
+import { packageRoot } from "../../src/paths.js";
 import { runCell, tracebackOf, withKernel } from "./harness.js";
 
 const types = (messages: readonly Message[]) => messages.map((message) => message.header.msg_type);
@@ -194,7 +197,7 @@ test("kernel runs cells as one program", async (t) => {
 
     await t.test("a thrown error bears the cell's own lines and none of ours", async () => {
       const failed = await run(
-        "interface Nothing { a: number }\n\nfunction deep(n: number): never {\n  throw new RangeError(`bad ${n}`);\n}\ndeep(3);",
+        "interface Nothing { a: number }\n\nfunction deep(n: number): never {\n  throw new RangeError('bad ' + n);\n}\ndeep(3);",
       );
       assert.equal(failed.reply.ename, "RangeError");
       assert.equal(failed.reply.evalue, "bad 3");
@@ -207,7 +210,7 @@ test("kernel runs cells as one program", async (t) => {
           `    at cell-${count}.ts:6:1`,
           "",
           "  3 | function deep(n: number): never {",
-          `> 4 |   throw new RangeError(\`bad \${n}\`);`,
+          "> 4 |   throw new RangeError('bad ' + n);",
           "    |         ^",
           "  5 | }",
         ].join("\n"),
@@ -301,6 +304,24 @@ test("kernel answers everything else of the protocol", async (t) => {
       assert.equal((await ask("inspect_request", { code: "   ", cursor_pos: 1 })).found, false);
     });
 
+    await t.test("a question mark asks for documentation", async () => {
+      for (const code of ["?Math.floor", "Math.floor?"]) {
+        const { reply } = await runCell(client, code);
+        const [page] = reply.payload as { source: string; data: Record<string, string> }[];
+        assert.equal(page?.source, "page");
+        assert.match(page?.data["text/plain"] ?? "", /greatest integer/);
+      }
+      const { reply } = await runCell(client, "?nowhere");
+      assert.match(JSON.stringify(reply.payload), /Nothing is known about nowhere\./);
+    });
+
+    await t.test("clear_output reaches the client", async () => {
+      const clear = `(globalThis as unknown as Record<symbol, (options: object) => void>)[Symbol.for("fledge.clearOutput")]!({ wait: true })`;
+      const { messages } = await runCell(client, clear);
+      const [message] = messages.filter(({ header }) => header.msg_type === "clear_output");
+      assert.deepEqual(message?.content, { wait: true });
+    });
+
     await t.test("is_complete tells complete, incomplete and invalid code apart", async () => {
       for (const [code, status] of [
         ["const a = 1", "complete"],
@@ -361,6 +382,62 @@ test("kernel answers everything else of the protocol", async (t) => {
       assert.equal(done, false);
       await busy;
     });
+  });
+});
+
+test('import … from "fledge" works from the repository\'s notebooks and from any other folder', async () => {
+  const code = 'import { resolveConfig } from "fledge";\nconst n: number = resolveConfig({}).batchSize; typeof n';
+  for (const folder of [join(packageRoot(), "notebooks"), tmpdir()]) {
+    const client = await KernelClient.start({ folder });
+    try {
+      const { result, reply } = await runCell(client, code);
+      assert.equal(result, "'number'", JSON.stringify(reply));
+      const wrong = await runCell(client, "resolveConfig({ batchSize: 'four' })");
+      assert.equal(wrong.reply.evalue, "Type 'string' is not assignable to type 'number'.");
+    } finally {
+      await client.shutdown();
+    }
+  }
+});
+
+test("KernelClient.start() gives up a kernel that does not answer in time", async () => {
+  await assert.rejects(
+    KernelClient.start({ folder: tmpdir(), startTimeoutSeconds: 0.001 }),
+    /^Error: Cannot start the kernel: no answer within 0\.001 s, expected an answer to kernel_info_request\. Fix: look at what it said: \(nothing\)\.$/,
+  );
+});
+
+test("a cell that is stopped while TypeScript checks it does not run", async () => {
+  await withKernel(async (client) => {
+    // The first check takes longest: TypeScript is still warming up.
+    const { reply, stdout } = await runCell(client, "console.log('ran')", {
+      onOutput: ({ header }) => {
+        if (header.msg_type === "execute_input") void client.interrupt();
+      },
+    });
+    assert.deepEqual(
+      [reply.ename, reply.evalue, stdout],
+      ["KeyboardInterrupt", "the cell was stopped before it ran", ""],
+    );
+    assert.equal((await runCell(client, "1 + 1")).result, "2");
+  });
+});
+
+test("a kernel process that dies takes its busy session with it", async () => {
+  await withKernel(async (client) => {
+    const pid = Number((await runCell(client, "process.pid")).result);
+    const spinning = runCell(client, "while (true);").catch(() => undefined);
+    client.process.kill("SIGKILL");
+    await spinning;
+    const isAlive = () => {
+      try {
+        return process.kill(pid, 0);
+      } catch {
+        return false;
+      }
+    };
+    for (let tries = 0; tries < 100 && isAlive(); tries++) await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(isAlive(), false);
   });
 });
 

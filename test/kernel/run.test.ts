@@ -48,7 +48,7 @@ test("runNotebook() runs every code cell, stores outputs and times", async () =>
       { cell_type: "markdown", source: "# Title" },
       "const a = 1;\nconsole.log('one'); console.log('two'); a",
       `${SHOW} show({ "text/plain": "step 0" }, { displayId: "p" });`,
-      "for (let i = 1; i <= 3; i++) show({ 'text/plain': `step ${i}`, 'image/svg+xml': '<svg>\\n</svg>' }, { displayId: 'p', update: true });",
+      "for (let i = 1; i <= 3; i++) show({ 'text/plain': 'step ' + i, 'image/svg+xml': '<svg>\\n</svg>' }, { displayId: 'p', update: true });",
       "process.stdout.write('10 %\\r20 %\\r'); process.stdout.write('30 %\\n'); console.error('e');",
       { source: "throw new Error('meant')", metadata: { tags: ["raises-exception"] } },
       { source: "process.exit(1)", metadata: { tags: ["skip-execution"] } },
