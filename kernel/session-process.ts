@@ -16,6 +16,9 @@ import { SessionOutput } from "./output.js";
 import type { Json } from "./protocol.js";
 import { Tracebacks } from "./traceback.js";
 
+// Enough to reach the cell from deep inside a library; the traceback shows fewer.
+const STACK_FRAMES = 60;
+
 /** Starts the session of this process. @param nonce secret that tells marks from text in stdout and stderr */
 function startSession(nonce: string): void {
   const tasks = new AsyncLocalStorage<Task>();
@@ -30,6 +33,7 @@ function startSession(nonce: string): void {
   replaceStandardStreams(output);
   installGlobals(output, executionNow, interrupter);
   Error.prepareStackTrace = tracebacks.prepareStackTrace;
+  Error.stackTraceLimit = STACK_FRAMES;
   evaluator.installHost(interrupter, cellModules(process.cwd(), packageRoot()));
   reportStrayErrors(output, tracebacks);
 

@@ -42,8 +42,8 @@ export class SessionProcess {
     const nonce = randomBytes(8).toString("hex");
     const script = fileURLToPath(new URL("./session-process.js", import.meta.url));
     // The way in which modules.ts imports is marked experimental in Node 20 and would say so on stderr.
-    const flags = ["--disable-warning=ExperimentalWarning", "--enable-source-maps"];
-    this.#child = spawn(process.execPath, [...flags, script, nonce], {
+    const flag = "--disable-warning=ExperimentalWarning";
+    this.#child = spawn(process.execPath, [flag, script, nonce], {
       cwd: folder,
       stdio: ["ignore", "pipe", "pipe", "pipe", "pipe"],
     });

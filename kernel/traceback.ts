@@ -16,6 +16,9 @@ interface KnownCell {
 
 // The compiler puts "use strict" on a line of its own in front of the code that the map describes.
 const LINES_BEFORE_CODE = 1;
+// Frames of libraries that are worth reading; the cell's own come always.
+const FOREIGN_FRAMES = 8;
+const CELL_PLACE = /((?:cell|hidden)-\d+\.ts):(\d+):(\d+)/;
 const KERNEL_FOLDER = fileURLToPath(new URL(".", import.meta.url));
 
 /** Knows the cells of a session and words their errors. */
@@ -29,7 +32,12 @@ export class Tracebacks {
 
   /** For `Error.prepareStackTrace`: a stack in lines of the cells. */
   prepareStackTrace = (error: Error, frames: readonly NodeJS.CallSite[]): string => {
-    const lines = frames.flatMap((frame) => this.#frameText(frame) ?? []);
+    let foreign = 0;
+    const lines = frames.flatMap((frame) => {
+      const text = this.#frameText(frame);
+      if (text === undefined) return [];
+      return CELL_PLACE.test(text) || ++foreign <= FOREIGN_FRAMES ? [text] : [];
+    });
     return [headline(error), ...lines.map((line) => `    at ${line}`)].join("\n");
   };
 
@@ -41,7 +49,7 @@ export class Tracebacks {
     }
     const traceback = errorText(thrown).split("\n");
     const waited = thrown instanceof KeyboardInterrupt ? thrown.line : undefined;
-    const place = /([\w-]+\.ts):(\d+):(\d+)/.exec(stackOf(thrown));
+    const place = CELL_PLACE.exec(stackOf(thrown));
     const source = this.#cells.get(place?.[1] ?? "")?.source;
     if (waited !== undefined) traceback.push(`    while waiting in line ${waited} of the cell`);
     else if (source !== undefined && place) {

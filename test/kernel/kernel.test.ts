@@ -225,6 +225,17 @@ test("kernel runs cells as one program", async (t) => {
       );
     });
 
+    await t.test("the cell's line is found under a deep stack of a library", async () => {
+      writeFileSync(
+        join(folder, "deep.mjs"),
+        "export function deep(n) { if (n > 0) return deep(n - 1) + 1; throw new Error('bottom'); }",
+      );
+      writeFileSync(join(folder, "deep.d.mts"), "export declare function deep(n: number): number;");
+      const traceback = tracebackOf(await run("import { deep } from './deep.mjs';\n\ndeep(30);"));
+      assert.match(traceback, /> 3 \| deep\(30\);/);
+      assert.equal(traceback.match(/at deep/g)?.length, 8);
+    });
+
     await t.test("a type error stops the cell before it runs and shows line, caret and message", async () => {
       const failed = await run("console.log('must not run');\nconst text: string = lr;");
       const name = `cell-${failed.reply.execution_count}.ts`;
