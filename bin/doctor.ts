@@ -23,7 +23,7 @@ export interface Finding {
 
 /** Below this a training run may not be able to write its checkpoints. */
 const SMALL_DISK_BYTES = 2e9;
-const OLDEST_NODE = 20;
+const OLDEST_NODE = "20.12";
 const SET_UP = "run `npm run setup`";
 
 const run = promisify(execFile);
@@ -54,7 +54,7 @@ export function formatFinding({ name, verdict, found, fix }: Finding): string {
 /** @param version as in `process.versions.node` */
 export function checkNode(version: string): Finding {
   const name = "Node";
-  if (Number.parseInt(version, 10) >= OLDEST_NODE) return { name, verdict: "ok", found: version };
+  if (version.localeCompare(OLDEST_NODE, "en", { numeric: true }) >= 0) return { name, verdict: "ok", found: version };
   const fix = `install Node ${OLDEST_NODE} or newer from https://nodejs.org`;
   return { name, verdict: "fail", found: `${version}, older than ${OLDEST_NODE}`, fix };
 }

@@ -7,7 +7,8 @@
 
 import { SetupError } from "./problem.mjs";
 
-export const MINIMUM_NODE_MAJOR = 20;
+/** The first 20 whose loader lets a cell import ES modules (vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER). */
+export const MINIMUM_NODE = "20.12";
 
 /** Measured after a full set-up: 1.1 GB of Node packages and 1.8 GB of Python packages; the rest is room to unpack. */
 export const COURSE_DISK_BYTES = 4e9;
@@ -20,16 +21,17 @@ export const TEST_DISK_BYTES = 8e9;
  *
  * @param {string} version as in `process.versions.node`: "20.11.1"
  * @returns {string} "Node 20.11.1"
- * @throws {SetupError} below Node 20
+ * @throws {SetupError} below Node 20.12
  */
 export function checkNode(version) {
-  const major = Number.parseInt(version, 10);
-  if (!(major >= MINIMUM_NODE_MAJOR)) {
+  const [major = 0, minor = 0] = version.split(".").map((part) => Number.parseInt(part, 10));
+  const [oldestMajor = 0, oldestMinor = 0] = MINIMUM_NODE.split(".").map(Number);
+  if (!(major > oldestMajor || (major === oldestMajor && minor >= oldestMinor))) {
     throw new SetupError({
       cannot: "run Fledge",
       found: `Node ${version}`,
-      expected: `Node ${MINIMUM_NODE_MAJOR} or newer`,
-      fix: `install the current LTS release from https://nodejs.org, or run \`nvm install ${MINIMUM_NODE_MAJOR}\``,
+      expected: `Node ${MINIMUM_NODE} or newer`,
+      fix: `install the current LTS release from https://nodejs.org, or run \`nvm install 22\``,
     });
   }
   return `Node ${version}`;

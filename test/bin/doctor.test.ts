@@ -28,13 +28,19 @@ test("examine() gives the fix for everything that is missing", async (context) =
   }
 });
 
-test("checkNode() refuses Node below 20", () => {
+test("checkNode() refuses Node below 20.12", () => {
   assert.deepEqual(checkNode("18.20.4"), {
     name: "Node",
     verdict: "fail",
-    found: "18.20.4, older than 20",
-    fix: "install Node 20 or newer from https://nodejs.org",
+    found: "18.20.4, older than 20.12",
+    fix: "install Node 20.12 or newer from https://nodejs.org",
   });
+});
+
+test("checkNode() compares versions by number", () => {
+  assert.equal(checkNode("20.9.0").verdict, "fail");
+  assert.equal(checkNode("20.12.0").verdict, "ok");
+  assert.equal(checkNode("100.0.0").verdict, "ok");
 });
 
 test("formatFinding() puts the fix below the finding", () => {

@@ -3,16 +3,20 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { checkDisk, checkNode, gigabytes } from "../../bin/setup/machine.mjs";
 
-test("checkNode() refuses Node below 20 and says how to get a newer one", () => {
+test("checkNode() refuses Node below 20.12 and says how to get a newer one", () => {
   assert.throws(() => checkNode("18.20.4"), {
     name: "SetupError",
     message:
-      "Cannot run Fledge: Node 18.20.4, expected Node 20 or newer. Fix: install the current LTS release from https://nodejs.org, or run `nvm install 20`.",
+      "Cannot run Fledge: Node 18.20.4, expected Node 20.12 or newer. Fix: install the current LTS release from https://nodejs.org, or run `nvm install 22`.",
   });
 });
 
-test("checkNode() takes Node 20 and everything after it", () => {
-  assert.equal(checkNode("20.0.0"), "Node 20.0.0");
+test("checkNode() refuses an early 20", () => {
+  assert.throws(() => checkNode("20.11.1"), /Node 20\.11\.1, expected Node 20\.12 or newer/);
+});
+
+test("checkNode() takes Node 20.12 and everything after it", () => {
+  assert.equal(checkNode("20.12.0"), "Node 20.12.0");
   assert.equal(checkNode("25.1.0-nightly"), "Node 25.1.0-nightly");
 });
 
