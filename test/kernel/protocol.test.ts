@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodeMessage, newMessage } from "../../kernel/protocol.js";
+import { encodeMessage, type Message, newMessage } from "../../kernel/protocol.js";
 import { runCell, withKernel } from "./harness.js";
 
 test("kernel answers everything else of the protocol", async (t) => {
