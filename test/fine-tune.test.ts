@@ -178,6 +178,17 @@ test("train() refuses a block longer than the model's positions, before it write
   await assert.rejects(readFile(join(scratch, "long")), { code: "ENOENT" });
 });
 
+test("train() refuses a finalModelDir that is somebody else's before it trains", async () => {
+  const folder = join(scratch, "foreign/final");
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, "README.md"), "a project");
+  await assert.rejects(
+    collect(settings("foreign")),
+    /^RangeError: Cannot save the model in .*: a README\.md but no model\.safetensors/,
+  );
+  assert.deepEqual(await readdir(join(scratch, "foreign")), ["final"]);
+});
+
 test("train() refuses a text shorter than a block", async () => {
   const short = datasetOf({
     ...dataset,

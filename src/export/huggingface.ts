@@ -50,7 +50,7 @@ const TOKENIZER_FILES = [
  * await saveModelFolder("./final_model", { config, weights, tokenizerFolder: base.folder, card: "# My model" });
  */
 export async function saveModelFolder(folder: string, content: ModelFolderContent): Promise<string> {
-  await refuseForeignFolder(folder);
+  await checkModelFolder(folder);
   await writeFolderAtomic(
     folder,
     async (temporary) => {
@@ -127,8 +127,13 @@ async function writeJson(path: string, value: Readonly<Record<string, unknown>>)
   await writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
 }
 
-// Replacing moves the old folder aside, which must not happen to a project, a home or the folder we stand in.
-async function refuseForeignFolder(folder: string): Promise<void> {
+/**
+ * Refuses a folder that is not one to replace: saving moves the old folder aside, which must not happen to a project, a
+ * home or the folder we stand in. Ask before a long run, not after it.
+ *
+ * @throws RangeError saying what lies there
+ */
+export async function checkModelFolder(folder: string): Promise<void> {
   const fix = 'give a folder of its own, such as "./final_model"';
   const refuse = (found: string, expected: string): RangeError =>
     new RangeError(problem({ cannot: `save the model in ${folder}`, found, expected, fix }));

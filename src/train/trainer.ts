@@ -70,6 +70,8 @@ interface Progress {
   evaluationsWithoutImprovement: number;
   logNats: number;
   logTokens: number;
+  /** Training time so far, over all processes that had a part in the run. */
+  seconds: number;
 }
 
 /** Refused steps in a row after which a run gives up. */
@@ -98,6 +100,7 @@ class Trainer {
   private readonly total: number;
   private readonly started: number;
   private readonly firstStep: number;
+  private readonly secondsBefore: number;
   private readonly evaluationSteps: ReadonlySet<number>;
   private refusals = 0;
 
@@ -116,8 +119,10 @@ class Trainer {
           evaluationsWithoutImprovement: 0,
           logNats: 0,
           logTokens: 0,
+          seconds: 0,
         };
     this.firstStep = this.progress.step;
+    this.secondsBefore = this.progress.seconds;
   }
 
   async *events(): AsyncGenerator<TrainEvent, TrainingResult> {
@@ -175,7 +180,7 @@ class Trainer {
       weights: await this.bestWeights(),
       step: progress.step,
       reason,
-      seconds: (run.now() - this.started) / 1000,
+      seconds: this.secondsBefore + this.elapsed(),
       best: progress.best,
       baseLoss: progress.baseLoss,
     };
@@ -208,7 +213,7 @@ class Trainer {
     progress.logNats += nats;
     progress.logTokens += tokens;
     const seconds = (now() - began) / 1000;
-    const secondsPerStep = (now() - this.started) / 1000 / (progress.step - this.firstStep);
+    const secondsPerStep = this.elapsed() / (progress.step - this.firstStep);
     const event: TrainEvent = {
       type: "step",
       step: progress.step,
@@ -238,6 +243,10 @@ class Trainer {
       );
     }
     return { type: "skipped", step: this.progress.step, reason: `${found}: the weights are unchanged` };
+  }
+
+  private elapsed(): number {
+    return (this.run.now() - this.started) / 1000;
   }
 
   private calmer(): string {
@@ -299,6 +308,7 @@ class Trainer {
   private async save(): Promise<string> {
     const { run, progress } = this;
     const { outputDir } = run.config;
+    progress.seconds = this.secondsBefore + this.elapsed();
     const names = [...weightShapes(run.modelConfig).keys()];
     const read = async (nameOf: (weight: string) => string) => {
       const values = await run.engine.readVariables(names.map(nameOf));
