@@ -173,7 +173,10 @@ export class CellChecker {
         return { resolvedModule: { resolvedFileName, extension: ts.Extension.Ts, isExternalLibraryImport: false } };
       }
       const found = ts.resolveModuleName(name, from, options, moduleHost, cache);
-      if (found.resolvedModule || /^[./]/.test(name) || !cells.has(from)) return found;
+      if (found.resolvedModule) return found;
+      // What was missing may have been written or installed since the cache was asked first.
+      const now = ts.resolveModuleName(name, from, options, moduleHost);
+      if (now.resolvedModule || /^[./]/.test(name) || isInPackage(from)) return now;
       return ts.resolveModuleName(name, this.#fallback, options, moduleHost, cache);
     };
     return {
@@ -194,9 +197,13 @@ export class CellChecker {
   }
 }
 
+function isInPackage(path: string): boolean {
+  return path.includes("node_modules");
+}
+
 // Files of packages do not change while a session runs; local ones may be edited or built again.
 function fileVersion(path: string): string {
-  return path.includes("node_modules") ? "0" : String(ts.sys.getModifiedTime?.(path)?.getTime() ?? 0);
+  return isInPackage(path) ? "0" : String(ts.sys.getModifiedTime?.(path)?.getTime() ?? 0);
 }
 
 // A variable keeps its kind, so that assigning to it is checked; everything else may also be a type, so it is imported.

@@ -6,6 +6,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { problem } from "../src/message.js";
 import { type ExecuteRequest, Executor } from "./executor.js";
 import { Language } from "./language.js";
 import { type Header, type Json, type Message, newMessage, PROTOCOL_VERSION } from "./protocol.js";
@@ -78,10 +79,12 @@ export class Kernel {
       if (!this.#busy) void this.#runQueue();
       return;
     }
-    const handler = this.#handlers[type];
+    // The type is the client's word: "constructor" must find nothing.
+    const handler = Object.hasOwn(this.#handlers, type) ? this.#handlers[type] : undefined;
+    const { comm_id } = message.content;
     if (handler) void this.#answer(channel, message, handler);
-    else if (type === "comm_open") {
-      this.#publish("comm_close", { comm_id: message.content.comm_id, data: {} }, message.header);
+    else if (type === "comm_open" && typeof comm_id === "string") {
+      this.#publish("comm_close", { comm_id, data: {} }, message.header);
     }
   }
 
@@ -101,8 +104,7 @@ export class Kernel {
     try {
       content = await handler(message);
     } catch (error) {
-      const evalue = error instanceof Error ? error.message : String(error);
-      content = { status: "error", ename: "KernelError", evalue, traceback: [evalue] };
+      content = failure(error);
     }
     this.#reply(channel, message, content);
     this.#publish("status", { execution_state: "idle" }, message.header);
@@ -121,19 +123,20 @@ export class Kernel {
   async #execute({ channel, message }: QueuedExecution): Promise<void> {
     const { header, content } = message;
     this.#publish("status", { execution_state: "busy" }, header);
-    const question = QUESTION.exec(String(content.code ?? ""));
-    if (question) {
-      this.#reply(channel, message, await this.#page(question[1] ?? question[2] ?? ""));
-      this.#publish("status", { execution_state: "idle" }, header);
-      return;
-    }
-    const { executionCount, error, userExpressions } = await this.#executor.execute(executeRequest(content), header);
-    const reply = error
-      ? { status: "error", execution_count: executionCount, ...error, user_expressions: {}, payload: [] }
-      : { status: "ok", execution_count: executionCount, user_expressions: userExpressions, payload: [] };
+    const reply = await this.#run(content, header).catch(failure);
     this.#reply(channel, message, reply);
     this.#publish("status", { execution_state: "idle" }, header);
-    if (error && content.stop_on_error !== false) await this.#abortQueue();
+    if (reply.status === "error" && content.stop_on_error !== false) await this.#abortQueue();
+  }
+
+  async #run(content: Json, header: Header): Promise<Json> {
+    const request = executeRequest(content);
+    const question = QUESTION.exec(request.code);
+    if (question) return this.#page(question[1] ?? question[2] ?? "");
+    const { executionCount, error, userExpressions } = await this.#executor.execute(request, header);
+    return error
+      ? { status: "error", execution_count: executionCount, ...error, user_expressions: {}, payload: [] }
+      : { status: "ok", execution_count: executionCount, user_expressions: userExpressions, payload: [] };
   }
 
   // The documentation of a name, for the pager.
@@ -181,7 +184,7 @@ export class Kernel {
   }
 
   async #complete(content: Json): Promise<Json> {
-    const code = String(content.code ?? "");
+    const code = sourceOf(content);
     const { start, end, matches } = await this.#language.complete(code, utf16Offset(code, content.cursor_pos));
     const cursorStart = codePointOffset(code, start);
     const cursorEnd = codePointOffset(code, end);
@@ -202,7 +205,7 @@ export class Kernel {
   }
 
   async #inspect(content: Json): Promise<Json> {
-    const code = String(content.code ?? "");
+    const code = sourceOf(content);
     const offset = utf16Offset(code, content.cursor_pos);
     // At the end of a word the cursor touches no token; the character before it does.
     const text =
@@ -217,7 +220,7 @@ export class Kernel {
   }
 
   async #isComplete(content: Json): Promise<Json> {
-    const { status, indent } = await this.#language.completeness(String(content.code ?? ""));
+    const { status, indent } = await this.#language.completeness(sourceOf(content));
     return status === "incomplete" ? { status, indent } : { status };
   }
 
@@ -241,12 +244,24 @@ export class Kernel {
 function executeRequest(content: Json): ExecuteRequest {
   const expressions = content.user_expressions;
   return {
-    code: String(content.code ?? ""),
+    code: sourceOf(content),
     silent: content.silent === true,
     storeHistory: content.store_history !== false,
     userExpressions:
       typeof expressions === "object" && expressions !== null ? (expressions as Record<string, string>) : {},
   };
+}
+
+function sourceOf({ code = "" }: Json): string {
+  if (typeof code === "string") return code;
+  const found = `code of type ${code === null ? "null" : typeof code}`;
+  throw new TypeError(problem({ cannot: "read the request", found, expected: "a string", fix: "send source as text" }));
+}
+
+// What a request gets that could not be answered.
+function failure(error: unknown): Json {
+  const evalue = error instanceof Error ? error.message : String(error);
+  return { status: "error", ename: "KernelError", evalue, traceback: [evalue] };
 }
 
 // Jupyter counts code points, TypeScript UTF-16 units.

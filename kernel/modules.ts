@@ -1,13 +1,14 @@
 /**
  * Imports for cells. In: a specifier as written in a cell. Out: the module's namespace, by Node's own ES module loader.
  * A specifier is looked up from the notebook's folder first, then from Fledge's own package, so that `fledge` and what
- * Fledge depends on can be imported anywhere. It does not look at types.
+ * Fledge depends on can be imported anywhere. Local TypeScript goes to local-modules.ts. It does not look at types.
  */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { constants, Script } from "node:vm";
+import { LocalModules, type LocalModulesHost, localTypeScript } from "./local-modules.js";
 
 /** A module's namespace. */
 export type Namespace = Readonly<Record<string, unknown>>;
@@ -27,24 +28,36 @@ export interface CellModules {
  *
  * @param folder the notebook's folder
  * @param fallbackFolder where to look when a package is not found from there
+ * @param onCompiled is told of every local TypeScript module before it runs
  */
-export function cellModules(folder: string, fallbackFolder: string): CellModules {
-  const importers = [folder, fallbackFolder].map((base) => importerFrom(base));
+export function cellModules(
+  folder: string,
+  fallbackFolder: string,
+  onCompiled: LocalModulesHost["onCompiled"],
+): CellModules {
+  const importers = new Map<string, Importer>();
   const requires = [folder, fallbackFolder].map((base) => createRequire(join(base, "cell.js")));
-  return {
-    import: async (specifier) => {
-      const json = specifier.endsWith(".json") && requires.find((require) => resolves(require, specifier));
-      if (json) return { default: JSON.parse(readFileSync(json.resolve(specifier), "utf8")) };
-      let first: unknown;
-      for (const importer of importers) {
-        try {
-          return withDefaultMembers(await importer(specifier));
-        } catch (error) {
-          first ??= error;
-          if (!isNotFound(error, specifier)) throw error;
-        }
+  const importFrom = async (base: string, specifier: string): Promise<Namespace> => {
+    const json = specifier.endsWith(".json") && jsonPath([base, fallbackFolder], specifier);
+    if (json) return { default: JSON.parse(readFileSync(json, "utf8")) };
+    let first: unknown;
+    for (const from of new Set([base, fallbackFolder])) {
+      const importer = importers.get(from) ?? importerFrom(from);
+      importers.set(from, importer);
+      try {
+        return withDefaultMembers(await importer(specifier));
+      } catch (error) {
+        first ??= error;
+        if (!isNotFound(error, specifier)) throw error;
       }
-      throw first;
+    }
+    throw first;
+  };
+  const local = new LocalModules({ importFrom, onCompiled });
+  return {
+    import: (specifier) => {
+      const path = localTypeScript(folder, specifier);
+      return path === undefined ? importFrom(folder, specifier) : local.import(path);
     },
     require: (specifier) => {
       const found = requires.find((require) => resolves(require, specifier)) ?? requires[0];
@@ -52,6 +65,11 @@ export function cellModules(folder: string, fallbackFolder: string): CellModules
     },
     meta: { url: pathToFileURL(join(folder, "cell.ts")).href, dirname: folder, filename: join(folder, "cell.ts") },
   };
+}
+
+function jsonPath(folders: readonly string[], specifier: string): string | undefined {
+  const require = folders.map((base) => createRequire(join(base, "cell.js"))).find((each) => resolves(each, specifier));
+  return require?.resolve(specifier);
 }
 
 // import() of a script whose file lies in `folder` resolves from there, with all rules of ES modules.

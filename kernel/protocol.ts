@@ -97,6 +97,8 @@ export function decodeMessage(frames: readonly Uint8Array[], key: string): Messa
     const parsed = [header, parent, metadata, content].map((part) => JSON.parse(text(part)));
     const [parsedHeader, parsedParent, parsedMetadata, parsedContent] = parsed;
     if (!parsed.every(isObject) || typeof parsedHeader.msg_type !== "string") return undefined;
+    // A header goes back as a parent; depth that JSON.parse bears overflows the stack of JSON.stringify.
+    if (Object.values(parsedHeader).some((value) => typeof value === "object" && value !== null)) return undefined;
     return {
       identities: frames.slice(0, delimiter),
       header: parsedHeader as Header,

@@ -5,6 +5,7 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { Console } from "node:console";
+import { relative } from "node:path";
 import { Worker } from "node:worker_threads";
 import { packageRoot } from "../src/paths.js";
 import type { ExecuteCommand, SessionCommand } from "./channel.js";
@@ -34,7 +35,12 @@ function startSession(nonce: string): void {
   installGlobals(output, executionNow, interrupter);
   Error.prepareStackTrace = tracebacks.prepareStackTrace;
   Error.stackTraceLimit = STACK_FRAMES;
-  evaluator.installHost(interrupter, cellModules(process.cwd(), packageRoot()));
+  const folder = process.cwd(); // a cell may change it later
+  const modules = cellModules(folder, packageRoot(), (identifier, path, source, { map }) => {
+    const near = relative(folder, path);
+    tracebacks.addModule(identifier, near.startsWith("..") ? path : near, source, map);
+  });
+  evaluator.installHost(interrupter, modules);
   reportStrayErrors(output, tracebacks);
 
   const execute = async ({ execution, cell, userExpressions }: ExecuteCommand) => {

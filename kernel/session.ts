@@ -41,9 +41,9 @@ export class SessionProcess {
   constructor(folder: string, listener: SessionListener) {
     const nonce = randomBytes(8).toString("hex");
     const script = fileURLToPath(new URL("./session-process.js", import.meta.url));
-    // The way in which modules.ts imports is marked experimental in Node 20 and would say so on stderr.
-    const flag = "--disable-warning=ExperimentalWarning";
-    this.#child = spawn(process.execPath, [flag, script, nonce], {
+    // The ways in which cells and local modules import are marked experimental and would say so on stderr.
+    const flags = ["--experimental-vm-modules", "--disable-warning=ExperimentalWarning"];
+    this.#child = spawn(process.execPath, [...flags, script, nonce], {
       cwd: folder,
       stdio: ["ignore", "pipe", "pipe", "pipe", "pipe"],
     });

@@ -12,6 +12,9 @@ import { KeyboardInterrupt } from "./interrupt.js";
 interface KnownCell {
   readonly map: SourceMap;
   readonly source: string;
+  /** How frames of it are worded. */
+  readonly name: string;
+  readonly linesBefore: number;
 }
 
 // The compiler puts "use strict" on a line of its own in front of the code that the map describes.
@@ -27,7 +30,14 @@ export class Tracebacks {
 
   /** Makes a cell known before it runs. */
   add(cell: CompiledCell): void {
-    this.#cells.set(cell.fileName, { map: new SourceMap(JSON.parse(cell.map)), source: cell.source });
+    const { fileName, source } = cell;
+    const map = new SourceMap(JSON.parse(cell.map));
+    this.#cells.set(fileName, { map, source, name: fileName, linesBefore: LINES_BEFORE_CODE });
+  }
+
+  /** Makes a local module known before it runs. @param identifier what V8 calls it @param name what frames call it */
+  addModule(identifier: string, name: string, source: string, map: string): void {
+    this.#cells.set(identifier, { map: new SourceMap(JSON.parse(map)), source, name, linesBefore: 0 });
   }
 
   /** For `Error.prepareStackTrace`: a stack in lines of the cells. */
@@ -65,9 +75,9 @@ export class Tracebacks {
     const line = frame.getLineNumber();
     const column = frame.getColumnNumber();
     if (!cell || line === null || column === null) return isOurs(file) ? undefined : frame.toString();
-    const origin = cell.map.findEntry(line - 1 - LINES_BEFORE_CODE, column - 1);
+    const origin = cell.map.findEntry(line - 1 - cell.linesBefore, column - 1);
     if (!("originalLine" in origin)) return undefined;
-    const place = `${file}:${origin.originalLine + 1}:${origin.originalColumn + 1}`;
+    const place = `${cell.name}:${origin.originalLine + 1}:${origin.originalColumn + 1}`;
     const text = frame.toString();
     return text.includes("(") ? text.replace(/\([^()]*\)$/, `(${place})`) : place;
   }
