@@ -27,7 +27,7 @@ import { saveTrainingPlot } from "./view/training-plot.js";
 
 /** What a run is given besides its knobs. */
 export interface TrainOptions {
-  /** Texts that are already in memory; they replace `datasetName` and `maxDocuments`. */
+  /** Texts that are already in memory; they take the place of `datasetName` and `maxDocuments`. */
   readonly dataset?: Dataset;
   /** Aborting stops the run after the step under way, with a checkpoint to resume from. */
   readonly signal?: AbortSignal;
@@ -54,11 +54,12 @@ export async function* train(
   settings: Partial<TrainingConfig> = {},
   options: TrainOptions = {},
 ): AsyncGenerator<TrainEvent> {
-  const config = resolveConfig(settings);
+  const given = options.dataset;
+  const config = resolveConfig(given ? { ...settings, datasetName: given.name } : settings);
   const now = options.now ?? (() => performance.now());
   const model = await loadModel(config);
   checkBlockSize(config, model.config);
-  const data = await loadData(config, model, options.dataset);
+  const data = await loadData(config, model, given);
   const { perEpoch, total } = countSteps(config, data.train);
   await checkModelFolder(config.finalModelDir);
   await prepareOutputDir(config.outputDir);
