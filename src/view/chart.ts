@@ -59,7 +59,9 @@ export function trainingFigure(events: readonly TrainEvent[]): Figure {
         ...(finish?.reason === "early-stopping" ? [verticalLine(finish.step, "dashdot")] : []),
       ],
       annotations: [
-        ...curves.resumedAt.map((step) => besideLine(step, `resumed at ${formatCount(step)}`, "left")),
+        ...curves.resumedAt.map((step) =>
+          besideLine(step, `resumed at ${formatCount(step)}`, step > lastStep / 2 ? "right" : "left"),
+        ),
         ...(finish?.reason === "early-stopping" ? [besideLine(finish.step, "stopped early", "right")] : []),
         ...(best && lastStep > 0 ? [bestNote(best, lastStep)] : []),
       ],
