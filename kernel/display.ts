@@ -1,8 +1,10 @@
 /**
  * Turns the value of a cell into what Jupyter shows. In: any value. Out: a MIME bundle (MIME type → data), always with
- * text/plain. A value that knows how it wants to be shown says so by `Symbol.for("Jupyter.display")`. It sends nothing.
+ * text/plain. A value that knows how it wants to be shown says so by `Symbol.for("Jupyter.display")`, at once or by a
+ * promise; other kinds are known by what they can do (duck-types.ts). It sends nothing.
  */
 import { inspect } from "node:util";
+import { duckTypeBundle } from "./duck-types.js";
 import type { Json } from "./protocol.js";
 
 const JUPYTER_DISPLAY = Symbol.for("Jupyter.display");
@@ -22,8 +24,19 @@ export async function mimeBundle(value: unknown): Promise<Json | undefined> {
       const bundle: unknown = await display.call(value);
       if (typeof bundle === "object" && bundle !== null) return cleanBundle({ "text/plain": plain(value), ...bundle });
     }
+    const known = knownBundle(value);
+    if (known) return cleanBundle(known);
   }
   return { "text/plain": plain(value) };
+}
+
+// What only looks like a table or a tensor, and fails when asked, is shown as any other object.
+function knownBundle(value: object): Json | undefined {
+  try {
+    return duckTypeBundle(value);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Makes a bundle safe to send: bytes become base64, what JSON cannot hold becomes text. */
@@ -41,21 +54,17 @@ function cleanData(data: unknown): unknown {
 }
 
 function plain(value: unknown): string {
-  const text = isTensor(value)
-    ? `${value.dtype} tensor of shape [${value.shape.join(", ")}]\n${value.toString()}`
-    : inspect(value, { depth: 4, maxArrayLength: 100, maxStringLength: 10_000, breakLength: 100 });
-  if (text.length <= LONGEST_TEXT) return text;
-  return `${text.slice(0, LONGEST_TEXT)}\n… ${(text.length - LONGEST_TEXT).toLocaleString("en")} characters more`;
+  const text = inspect(value, { depth: 4, maxArrayLength: 100, maxStringLength: 10_000, breakLength: 100 });
+  return shortened(value instanceof Error ? withoutBrackets(text, value) : text);
 }
 
-// A TensorFlow.js tensor prints its values by toString(); its fields say nothing to a reader.
-function isTensor(value: unknown): value is { readonly dtype: string; readonly shape: readonly number[] } {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "dtype" in value &&
-    "shape" in value &&
-    Array.isArray(value.shape) &&
-    "dataSync" in value
-  );
+// inspect() puts brackets around an error without frames.
+function withoutBrackets(text: string, error: Error): string {
+  const bracketed = `[${error.stack}]`;
+  return text.startsWith(bracketed) ? bracketed.slice(1, -1) + text.slice(bracketed.length) : text;
+}
+
+function shortened(text: string): string {
+  if (text.length <= LONGEST_TEXT) return text;
+  return `${text.slice(0, LONGEST_TEXT)}\n… ${(text.length - LONGEST_TEXT).toLocaleString("en")} characters more`;
 }
