@@ -5,7 +5,7 @@
  * is skipped when it is already done, so running it twice is safe and takes a moment.
  */
 
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { explainFailure, lastLine } from "./failure.mjs";
@@ -231,8 +231,22 @@ async function kernelStep({ root, signal }, onLine) {
       fix: `read ${relative(root, logFile)}, delete the folders .venv and dist, and run the command again`,
     });
   }
+  quietLab(dataDir);
   writeStamp(stampFile(root), "kernel", key);
   return "";
+}
+
+/**
+ * JupyterLab asks at its first start whether it may fetch news. Ours needs no network, so it need not ask.
+ *
+ * @param {string} dataDir
+ */
+function quietLab(dataDir) {
+  const file = join(dataDir, "lab", "settings", "overrides.json");
+  if (existsSync(file)) return;
+  const settings = { "@jupyterlab/apputils-extension:notification": { fetchNews: "false", checkForUpdates: false } };
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `${JSON.stringify(settings, null, 2)}\n`);
 }
 
 /** @param {string} root */
