@@ -14,6 +14,7 @@ export const HOST_NAME = "__fledge";
 export type SessionCommand =
   | ExecuteCommand
   | { readonly type: "interrupt"; readonly sequence: number }
+  | { readonly type: "input"; readonly id: number; readonly value: string }
   | { readonly type: "exit" };
 
 /** Runs one compiled cell. */
@@ -22,6 +23,8 @@ export interface ExecuteCommand {
   /** Number given by the kernel; every output carries it back. */
   readonly execution: number;
   readonly cell: CompiledCell;
+  /** Whether the front end answers questions of the cell. */
+  readonly allowInput: boolean;
   /** Name → compiled expression, evaluated after the cell succeeded. */
   readonly userExpressions: Readonly<Record<string, CompiledCell>>;
 }
@@ -54,6 +57,13 @@ export type SessionEvent =
       readonly update: boolean;
     }
   | { readonly type: "clear"; readonly execution: number; readonly wait: boolean }
+  | {
+      readonly type: "input";
+      readonly execution: number;
+      readonly id: number;
+      readonly prompt: string;
+      readonly password: boolean;
+    }
   | { readonly type: "result"; readonly execution: number; readonly data: Json }
   | {
       readonly type: "done";

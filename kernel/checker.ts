@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import ts from "typescript";
+import { GLOBAL_DECLARATIONS } from "./globals.js";
 import { type Binding, declaredNames, mentionedNames } from "./names.js";
 
 /** One error of a cell. Line and column count from 1. */
@@ -36,6 +37,7 @@ interface KnownBinding extends Binding {
 }
 
 const MODULE_PREFIX = ".fledge-";
+const GLOBALS_FILE = ".fledge.d.ts";
 const EDITED = "edited";
 // 7016: package without types, any then. 7034, 7005: `let x;` that a later cell fills.
 const TOLERATED = new Set([7016, 7034, 7005]);
@@ -159,10 +161,12 @@ export class CellChecker {
       typeRoots: [join(packageFolder, "node_modules", "@types")],
     };
     const cells = this.#cells;
+    const globals = join(this.#folder, GLOBALS_FILE);
     const cache = ts.createModuleResolutionCache(this.#folder, (name) => name, options);
     const moduleHost = {
-      fileExists: (path: string) => cells.has(path) || ts.sys.fileExists(path),
-      readFile: (path: string) => cells.get(path)?.text ?? ts.sys.readFile(path),
+      fileExists: (path: string) => cells.has(path) || path === globals || ts.sys.fileExists(path),
+      readFile: (path: string) =>
+        path === globals ? GLOBAL_DECLARATIONS : (cells.get(path)?.text ?? ts.sys.readFile(path)),
       directoryExists: ts.sys.directoryExists,
       getDirectories: ts.sys.getDirectories,
       ...(ts.sys.realpath ? { realpath: ts.sys.realpath } : {}),
@@ -185,7 +189,7 @@ export class CellChecker {
       getCurrentDirectory: () => this.#folder,
       getDefaultLibFileName: ts.getDefaultLibFilePath,
       getProjectVersion: () => String(this.#version),
-      getScriptFileNames: () => [...cells.keys()],
+      getScriptFileNames: () => [globals, ...cells.keys()],
       getScriptVersion: (path) => String(cells.get(path)?.version ?? fileVersion(path)),
       getScriptSnapshot: (path) => {
         const text = moduleHost.readFile(path);

@@ -30,12 +30,15 @@ export interface ExecuteOptions {
   readonly storeHistory?: boolean;
   readonly stopOnError?: boolean;
   readonly userExpressions?: Readonly<Record<string, string>>;
+  /** Answers what the cell asks; without it the cell is told that nobody does. */
+  readonly onInput?: (prompt: string, password: boolean) => string | Promise<string>;
   /** Called for every broadcast of this cell, in order, until it is idle. */
   readonly onOutput?: (message: Message) => void;
 }
 
 interface Pending {
   readonly onOutput: (message: Message) => void;
+  readonly onInput: ExecuteOptions["onInput"];
   reply: Message | undefined;
   idle: boolean;
   settle(reply: Message): void;
@@ -106,6 +109,7 @@ export class KernelClient {
     type: string,
     content: Json,
     onOutput: (message: Message) => void = () => undefined,
+    onInput?: ExecuteOptions["onInput"],
   ): Promise<Message> {
     const message = newMessage(type, this.#session, undefined, content);
     return new Promise((resolve, reject) => {
@@ -117,7 +121,14 @@ export class KernelClient {
         this.#pending.delete(message.header.msg_id);
         resolve(reply);
       };
-      this.#pending.set(message.header.msg_id, { onOutput, reply: undefined, idle: false, settle, fail: reject });
+      this.#pending.set(message.header.msg_id, {
+        onOutput,
+        onInput,
+        reply: undefined,
+        idle: false,
+        settle,
+        fail: reject,
+      });
       this.#sockets.send(channel, message);
     });
   }
@@ -129,10 +140,10 @@ export class KernelClient {
       silent: options.silent ?? false,
       store_history: options.storeHistory ?? true,
       user_expressions: options.userExpressions ?? {},
-      allow_stdin: false,
+      allow_stdin: options.onInput !== undefined,
       stop_on_error: options.stopOnError ?? true,
     };
-    return this.request("shell", "execute_request", content, options.onOutput);
+    return this.request("shell", "execute_request", content, options.onOutput, options.onInput);
   }
 
   /** Stops the running cell. */
@@ -196,10 +207,19 @@ export class KernelClient {
       if (channel === "iopub") this.onStray(message);
       return;
     }
+    if (message.header.msg_type === "input_request") {
+      void this.#answerInput(message, pending.onInput);
+      return;
+    }
     if (channel !== "iopub") pending.reply = message;
     else if (message.header.msg_type === "status" && message.content.execution_state === "idle") pending.idle = true;
     else pending.onOutput(message);
     if (pending.reply && pending.idle) pending.settle(pending.reply);
+  }
+
+  async #answerInput({ header, content }: Message, onInput: ExecuteOptions["onInput"]): Promise<void> {
+    const value = (await onInput?.(String(content.prompt), content.password === true)) ?? "";
+    this.#sockets.send("stdin", newMessage("input_reply", this.#session, header, { value }));
   }
 
   #died(how: string): Error {

@@ -16,11 +16,20 @@ export interface ExecuteRequest {
   readonly code: string;
   readonly silent: boolean;
   readonly storeHistory: boolean;
+  /** Whether the front end answers questions of the cell. */
+  readonly allowStdin: boolean;
   readonly userExpressions: Readonly<Record<string, string>>;
 }
 
 /** Publishes one message on iopub. */
 export type Publish = (type: string, content: Json, parent: Header | undefined) => void;
+
+/** A question of the running cell to whoever looks at it. */
+export interface InputQuestion {
+  readonly id: number;
+  readonly prompt: string;
+  readonly password: boolean;
+}
 
 /** How an execution ended. */
 export interface ExecutionOutcome {
@@ -50,6 +59,7 @@ export class Executor implements SessionListener {
   readonly #folder: string;
   readonly #language: Language;
   readonly #publish: Publish;
+  readonly #ask: (question: InputQuestion) => void;
   readonly #parents = new Map<number, Header>();
   readonly #counts = new Map<number, number>();
   #session: SessionProcess | undefined;
@@ -60,11 +70,12 @@ export class Executor implements SessionListener {
   #gatherTimer: NodeJS.Timeout | undefined;
   #closing = false;
 
-  /** @param folder the notebook's folder */
-  constructor(folder: string, language: Language, publish: Publish) {
+  /** @param folder the notebook's folder @param ask puts a question to the front end of the running cell */
+  constructor(folder: string, language: Language, publish: Publish, ask: (question: InputQuestion) => void) {
     this.#folder = folder;
     this.#language = language;
     this.#publish = publish;
+    this.#ask = ask;
     this.#session = new SessionProcess(folder, this);
   }
 
@@ -110,6 +121,11 @@ export class Executor implements SessionListener {
     }, LAST_CHANCE_MILLISECONDS).unref();
   }
 
+  /** Gives the answer to a question to the cell that asked. */
+  answerInput(id: number, value: string): void {
+    this.#session?.answerInput(id, value);
+  }
+
   /** Ends the session process. */
   async close(): Promise<void> {
     this.#closing = true;
@@ -133,7 +149,7 @@ export class Executor implements SessionListener {
       }
       if (running.interrupts > 0) return { error: stoppedBeforeStart(), userExpressions: {} };
       return await this.#runInSession(
-        { type: "execute", execution: running.execution, cell, userExpressions },
+        { type: "execute", execution: running.execution, cell, allowInput: request.allowStdin, userExpressions },
         running,
       );
     } catch (error) {
@@ -166,6 +182,11 @@ export class Executor implements SessionListener {
     if (event.type === "ready") return;
     if (event.type === "done") {
       if (this.#running?.execution === event.execution) this.#running.finish?.(event);
+      return;
+    }
+    if (event.type === "input") {
+      const { id, prompt, password } = event;
+      if (this.#running?.execution === event.execution) this.#ask({ id, prompt, password });
       return;
     }
     if (this.#isSilent(event.execution)) return;

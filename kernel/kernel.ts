@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { problem } from "../src/message.js";
-import { type ExecuteRequest, Executor } from "./executor.js";
+import { type ExecuteRequest, Executor, type InputQuestion } from "./executor.js";
 import { Language } from "./language.js";
 import { type Header, type Json, type Message, newMessage, PROTOCOL_VERSION } from "./protocol.js";
 import type { KernelSockets, RequestChannel } from "./sockets.js";
@@ -41,14 +41,20 @@ export class Kernel {
   readonly #executor: Executor;
   readonly #queue: QueuedExecution[] = [];
   readonly #handlers: Readonly<Record<string, Handler>>;
+  // msg_id of an input_request → id of the question.
+  readonly #questions = new Map<string, number>();
+  #executing: Message | undefined;
   #sockets: KernelSockets | undefined;
   #busy = false;
 
   constructor(options: KernelOptions) {
     this.#options = options;
     this.#language = new Language(options.folder, options.packageFolder);
-    this.#executor = new Executor(options.folder, this.#language, (type, content, parent) =>
-      this.#publish(type, content, parent),
+    this.#executor = new Executor(
+      options.folder,
+      this.#language,
+      (type, content, parent) => this.#publish(type, content, parent),
+      (question) => this.#askInput(question),
     );
     this.#handlers = {
       kernel_info_request: () => this.#kernelInfo(),
@@ -77,6 +83,10 @@ export class Kernel {
     if (type === "execute_request") {
       this.#queue.push({ channel, message });
       if (!this.#busy) void this.#runQueue();
+      return;
+    }
+    if (type === "input_reply") {
+      this.#takeInput(message);
       return;
     }
     // The type is the client's word: "constructor" must find nothing.
@@ -123,7 +133,10 @@ export class Kernel {
   async #execute({ channel, message }: QueuedExecution): Promise<void> {
     const { header, content } = message;
     this.#publish("status", { execution_state: "busy" }, header);
+    this.#executing = message;
     const reply = await this.#run(content, header).catch(failure);
+    this.#executing = undefined;
+    this.#questions.clear();
     this.#reply(channel, message, reply);
     this.#publish("status", { execution_state: "idle" }, header);
     if (reply.status === "error" && content.stop_on_error !== false) await this.#abortQueue();
@@ -137,6 +150,23 @@ export class Kernel {
     return error
       ? { status: "error", execution_count: executionCount, ...error, user_expressions: {}, payload: [] }
       : { status: "ok", execution_count: executionCount, user_expressions: userExpressions, payload: [] };
+  }
+
+  #askInput({ id, prompt, password }: InputQuestion): void {
+    const request = this.#executing;
+    if (!request) return;
+    const { identities, header } = request;
+    const message = newMessage("input_request", this.#options.sessionId, header, { prompt, password }, { identities });
+    this.#questions.set(message.header.msg_id, id);
+    this.#sockets?.send("stdin", message);
+  }
+
+  // Not every client says which question it answers; then it is the oldest one.
+  #takeInput({ parent, content }: Message): void {
+    const asked = parent?.msg_id ?? this.#questions.keys().next().value ?? "";
+    const id = this.#questions.get(asked);
+    if (id === undefined || !this.#questions.delete(asked)) return;
+    this.#executor.answerInput(id, String(content.value ?? ""));
   }
 
   // The documentation of a name, for the pager.
@@ -247,6 +277,7 @@ function executeRequest(content: Json): ExecuteRequest {
     code: sourceOf(content),
     silent: content.silent === true,
     storeHistory: content.store_history !== false,
+    allowStdin: content.allow_stdin !== false,
     userExpressions:
       typeof expressions === "object" && expressions !== null ? (expressions as Record<string, string>) : {},
   };

@@ -11,6 +11,7 @@ import { packageRoot } from "../src/paths.js";
 import type { ExecuteCommand, SessionCommand } from "./channel.js";
 import { cleanBundle, mimeBundle } from "./display.js";
 import { Evaluator } from "./evaluate.js";
+import { InputDesk } from "./input.js";
 import { Interrupter, KeyboardInterrupt, type Task } from "./interrupt.js";
 import { cellModules } from "./modules.js";
 import { SessionOutput } from "./output.js";
@@ -29,10 +30,12 @@ function startSession(nonce: string): void {
   const interrupter = new Interrupter(new Int32Array(new SharedArrayBuffer(8)), tasks);
   const tracebacks = new Tracebacks();
   const evaluator = new Evaluator();
+  const input = new InputDesk((question) => output.event({ type: "input", ...question }), executionNow);
 
   const thread = new Worker(new URL("./session-thread.js", import.meta.url), { workerData: interrupter.flag });
   replaceStandardStreams(output);
   installGlobals(output, executionNow, interrupter);
+  Object.defineProperty(globalThis, "input", { value: input.ask, configurable: true, writable: true });
   Error.prepareStackTrace = tracebacks.prepareStackTrace;
   Error.stackTraceLimit = STACK_FRAMES;
   const folder = process.cwd(); // a cell may change it later
@@ -43,10 +46,11 @@ function startSession(nonce: string): void {
   evaluator.installHost(interrupter, modules);
   reportStrayErrors(output, tracebacks);
 
-  const execute = async ({ execution, cell, userExpressions }: ExecuteCommand) => {
+  const execute = async ({ execution, cell, allowInput, userExpressions }: ExecuteCommand) => {
     lastExecution = execution;
     output.startExecution(execution);
     tracebacks.add(cell);
+    input.open(execution, allowInput);
     const expressions: Record<string, Json> = {};
     try {
       const value = await interrupter.runCell(execution, () => evaluator.evaluate(cell));
@@ -55,6 +59,8 @@ function startSession(nonce: string): void {
     } catch (thrown) {
       output.event({ type: "done", execution, error: tracebacks.report(thrown), userExpressions: {} });
       return;
+    } finally {
+      input.close();
     }
     for (const [name, expression] of Object.entries(userExpressions)) {
       tracebacks.add(expression);
@@ -70,6 +76,7 @@ function startSession(nonce: string): void {
 
   thread.on("message", (command: SessionCommand) => {
     if (command.type === "interrupt") interrupter.deliver(command.sequence);
+    else if (command.type === "input") input.answer(command.id, command.value);
     else if (command.type === "exit") leave();
     else void execute(command);
   });

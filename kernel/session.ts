@@ -65,6 +65,11 @@ export class SessionProcess {
     this.#send({ type: "interrupt", sequence: ++this.#interrupts });
   }
 
+  /** Answers a question of the running cell. */
+  answerInput(id: number, value: string): void {
+    this.#send({ type: "input", id, value });
+  }
+
   /** Ends the process at once, whatever it does. */
   kill(): void {
     this.#child.kill("SIGKILL");

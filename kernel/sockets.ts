@@ -3,7 +3,8 @@
  * a client of one. Messages of one socket leave in the order in which they were given, each send awaited: zeromq.js sends
  * every 513th message of a burst late when nobody waits. It interprets no message.
  */
-import { Dealer, Reply, Request, Router, Subscriber, XPublisher } from "zeromq";
+import { randomUUID } from "node:crypto";
+import { Dealer, Request, Router, Subscriber, XPublisher } from "zeromq";
 import type { ConnectionInfo } from "./connection.js";
 import { decodeMessage, encodeMessage, type Message, newMessage } from "./protocol.js";
 
@@ -35,6 +36,7 @@ interface Sendable {
 }
 
 interface Receivable {
+  readonly closed: boolean;
   receive(): Promise<Uint8Array[]>;
 }
 
@@ -60,7 +62,8 @@ export async function bindKernelSockets(
     stdin: new Router(NEVER_BLOCK),
   };
   const iopub = new XPublisher(NEVER_BLOCK);
-  const heartbeat = new Reply({ linger: 0 });
+  // No Reply socket: bytes that are no ZeroMQ, sent to its port, leave it waiting for ever.
+  const heartbeat = new Router({ ...NEVER_BLOCK, linger: 0 });
   await Promise.all([
     routers.shell.bind(address(connection, connection.shell_port)),
     routers.control.bind(address(connection, connection.control_port)),
@@ -73,6 +76,7 @@ export async function bindKernelSockets(
     control: outbox(routers.control),
     stdin: outbox(routers.stdin),
     iopub: outbox(iopub),
+    heartbeat: outbox(heartbeat),
   };
   for (const channel of ["shell", "control", "stdin"] as const) {
     receive(routers[channel], (frames) => {
@@ -87,7 +91,7 @@ export async function bindKernelSockets(
     const welcome = newMessage("iopub_welcome", session, undefined, { subscription: topic.toString() });
     outboxes.iopub.push(encodeMessage({ ...welcome, identities: [topic] }, connection.key));
   });
-  receive(heartbeat, (frames) => void heartbeat.send(frames as Buffer[]).catch(() => undefined));
+  receive(heartbeat, (frames) => outboxes.heartbeat.push(frames));
   return {
     send: (channel, message) => outboxes[channel].push(encodeMessage(message, connection.key)),
     publish: (message) => {
@@ -111,7 +115,9 @@ export function connectClientSockets(
   onMessage: (channel: RequestChannel | "iopub", message: Message) => void,
 ): ClientSockets {
   const options = { receiveHighWaterMark: 0, sendHighWaterMark: 0, linger: 0 };
-  const dealers = { shell: new Dealer(options), control: new Dealer(options), stdin: new Dealer(options) };
+  // The kernel asks for input under the identity of the request, so all channels bear the same one.
+  const identified = { ...options, routingId: randomUUID() };
+  const dealers = { shell: new Dealer(identified), control: new Dealer(identified), stdin: new Dealer(identified) };
   const iopub = new Subscriber({ receiveHighWaterMark: 0, linger: 0 });
   const heartbeat = new Request({ linger: 0 });
   dealers.shell.connect(address(connection, connection.shell_port));
@@ -147,7 +153,8 @@ function address(connection: ConnectionInfo, port: number): string {
 }
 
 async function receive(socket: Receivable, handle: (frames: Uint8Array[]) => void): Promise<void> {
-  for (;;) {
+  // On a closed socket receive() throws at once instead of rejecting.
+  while (!socket.closed) {
     const frames = await socket.receive().catch(() => undefined); // undefined: closed while waiting
     if (!frames) return;
     handle(frames);
