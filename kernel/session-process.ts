@@ -16,6 +16,7 @@ import { Interrupter, KeyboardInterrupt, type Task } from "./interrupt.js";
 import { cellModules } from "./modules.js";
 import { SessionOutput } from "./output.js";
 import type { Json } from "./protocol.js";
+import { CellTimers } from "./timers.js";
 import { Tracebacks } from "./traceback.js";
 
 // Enough to reach the cell from deep inside a library; the traceback shows fewer.
@@ -30,11 +31,13 @@ function startSession(nonce: string): void {
   const interrupter = new Interrupter(new Int32Array(new SharedArrayBuffer(8)), tasks);
   const tracebacks = new Tracebacks();
   const evaluator = new Evaluator();
+  const timers = new CellTimers(() => tasks.getStore()?.execution);
   const input = new InputDesk((question) => output.event({ type: "input", ...question }), executionNow);
 
   const thread = new Worker(new URL("./session-thread.js", import.meta.url), { workerData: interrupter.flag });
   replaceStandardStreams(output);
   installGlobals(output, executionNow, interrupter);
+  timers.install(globalThis);
   Object.defineProperty(globalThis, "input", { value: input.ask, configurable: true, writable: true });
   Error.prepareStackTrace = tracebacks.prepareStackTrace;
   Error.stackTraceLimit = STACK_FRAMES;
@@ -51,16 +54,20 @@ function startSession(nonce: string): void {
     output.startExecution(execution);
     tracebacks.add(cell);
     input.open(execution, allowInput);
+    timers.begin(execution);
+    let interrupted = false;
     const expressions: Record<string, Json> = {};
     try {
       const value = await interrupter.runCell(execution, () => evaluator.evaluate(cell));
       const data = await mimeBundle(value);
       if (data) output.event({ type: "result", execution, data });
     } catch (thrown) {
+      interrupted = thrown instanceof KeyboardInterrupt;
       output.event({ type: "done", execution, error: tracebacks.report(thrown), userExpressions: {} });
       return;
     } finally {
       input.close();
+      timers.end(interrupted);
     }
     for (const [name, expression] of Object.entries(userExpressions)) {
       tracebacks.add(expression);
