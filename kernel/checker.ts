@@ -7,6 +7,7 @@ import { join } from "node:path";
 import ts from "typescript";
 import { GLOBAL_DECLARATIONS } from "./globals.js";
 import { type Binding, declaredNames, mentionedNames } from "./names.js";
+import { cellOptions } from "./options.js";
 
 /** One error of a cell. Line and column count from 1. */
 export interface CellProblem {
@@ -145,21 +146,7 @@ export class CellChecker {
   }
 
   #host(packageFolder: string): ts.LanguageServiceHost {
-    const options: ts.CompilerOptions = {
-      target: ts.ScriptTarget.ES2023,
-      lib: ["lib.esnext.d.ts"],
-      module: ts.ModuleKind.ESNext,
-      moduleResolution: ts.ModuleResolutionKind.Bundler,
-      moduleDetection: ts.ModuleDetectionKind.Force,
-      customConditions: ["node"],
-      strict: true,
-      skipLibCheck: true,
-      noEmit: true,
-      allowImportingTsExtensions: true,
-      resolveJsonModule: true,
-      types: ["node"],
-      typeRoots: [join(packageFolder, "node_modules", "@types")],
-    };
+    const options = cellOptions(this.#folder, packageFolder);
     const cells = this.#cells;
     const globals = join(this.#folder, GLOBALS_FILE);
     const cache = ts.createModuleResolutionCache(this.#folder, (name) => name, options);

@@ -6,6 +6,7 @@ import ts from "typescript";
 import { problem } from "../src/message.js";
 import type { CellCode } from "./cell.js";
 import { codeFrame } from "./code-frame.js";
+import { folderOptions } from "./options.js";
 import { stoppable } from "./stoppable.js";
 
 /**
@@ -13,16 +14,21 @@ import { stoppable } from "./stoppable.js";
  *
  * @param source TypeScript
  * @param path where it lies; `.tsx` may hold JSX
+ * @param notebookFolder whose tsconfig.json says how JSX is meant
  * @throws SyntaxError with the line in question when it cannot be parsed
  */
-export function compileModule(source: string, path: string): CellCode {
+export function compileModule(source: string, path: string, notebookFolder: string): CellCode {
+  const { jsx = ts.JsxEmit.ReactJSX, jsxFactory, jsxFragmentFactory, jsxImportSource } = folderOptions(notebookFolder);
   const { outputText, sourceMapText, diagnostics } = ts.transpileModule(source, {
     fileName: path,
     reportDiagnostics: true,
     compilerOptions: {
       target: ts.ScriptTarget.ES2022,
       module: ts.ModuleKind.ESNext,
-      jsx: ts.JsxEmit.ReactJSX,
+      jsx,
+      ...(jsxFactory === undefined ? {} : { jsxFactory }),
+      ...(jsxFragmentFactory === undefined ? {} : { jsxFragmentFactory }),
+      ...(jsxImportSource === undefined ? {} : { jsxImportSource }),
       sourceMap: true,
       removeComments: false,
     },

@@ -13,6 +13,8 @@ import type { Namespace } from "./modules.js";
 
 /** What local modules need from their session. */
 export interface LocalModulesHost {
+  /** The notebook's folder. */
+  readonly folder: string;
   /** Imports what is not local TypeScript, looked up from a folder. */
   importFrom(folder: string, specifier: string): Promise<Namespace>;
   /** Is told of every module before it runs, for its tracebacks. @param name as frames show it */
@@ -97,7 +99,7 @@ export class LocalModules {
     if (known) return known;
     const { compileModule } = await import("./local-compile.js"); // brings TypeScript, which most sessions never need here
     const text = readFileSync(path, "utf8");
-    const code = compileModule(text, path);
+    const code = compileModule(text, path, this.#host.folder);
     const identifier = `${path}?${++this.#compiled}`;
     this.#host.onCompiled(identifier, path, text, code);
     const module = new vm.SourceTextModule(code.code, {

@@ -53,7 +53,7 @@ export function cellModules(
     }
     throw first;
   };
-  const local = new LocalModules({ importFrom, onCompiled });
+  const local = new LocalModules({ folder, importFrom, onCompiled });
   return {
     import: (specifier) => {
       const path = localTypeScript(folder, specifier);
