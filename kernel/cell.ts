@@ -1,8 +1,7 @@
 /**
  * Compiles a cell. In: TypeScript as the user wrote it. Out: JavaScript for the inspector's REPL mode and a source map.
  * Top-level declarations become `let` (REPL mode can only redeclare those), imports become calls of the host, the last
- * expression becomes the result, and interrupts are compiled in: a test of a flag at loop heads, a wrapped `await`,
- * `for await` and async function body. It checks no types.
+ * expression becomes the result, and interrupts are compiled in (stoppable.ts). It checks no types.
  */
 import ts from "typescript";
 import { hostCall, hostMember, isAmbient, stoppable } from "./stoppable.js";

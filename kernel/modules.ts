@@ -55,7 +55,7 @@ export function cellModules(
   };
   const local = new LocalModules({ folder, importFrom, onCompiled });
   return {
-    import: (specifier) => {
+    import: async (specifier) => {
       const path = localTypeScript(folder, specifier);
       return path === undefined ? importFrom(folder, specifier) : local.import(path);
     },

@@ -110,6 +110,10 @@ test("local TypeScript modules", async (t) => {
       write("new.ts", "export const n = 5;");
       const { result, reply } = await run('import { n } from "./new.ts"; n');
       assert.equal(result, "5", JSON.stringify(reply));
+      const caught = await run(
+        'const bad: string = "file://elsewhere/x.ts"; await import(bad).catch((e: { code: string }) => e.code)',
+      );
+      assert.equal(caught.result, "'ERR_INVALID_FILE_URL_HOST'", JSON.stringify(caught.reply));
       rmSync(join(folder, "new.ts"));
       assert.match(
         String((await run('import { n } from "./new.ts"; n')).reply.evalue),
