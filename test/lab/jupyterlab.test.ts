@@ -35,6 +35,8 @@ test("JupyterLab draws and redraws figures, stops a cell and keeps its variables
   const browser = await openBrowser(browserPath, folder);
   t.after(() => browser.close());
   const page = await browser.newPage({ viewport: { width: 1200, height: 900 } });
+  // Other tests may have both cores.
+  page.setDefaultTimeout(180_000);
   await page.goto(address, { waitUntil: "load" });
   await page.locator(".jp-Notebook .jp-CodeCell").nth(3).waitFor({ state: "attached" });
 
