@@ -156,8 +156,7 @@ export interface TrainingData {
 
 async function loadData(config: TrainingConfig, model: PretrainedModel, given?: Dataset): Promise<TrainingData> {
   const { seed, maxDocuments, blockSize, validationFraction, testFraction } = config;
-  const sample = maxDocuments > 0 ? { maxDocuments, seed } : {};
-  const dataset = given ?? (await loadDataset(config.datasetName, sample));
+  const dataset = given ?? (await loadDataset(config.datasetName, { maxDocuments, seed }));
   const tokenizer = await loadTokenizer(model.folder);
   const split = splitDataset(dataset, { validationFraction, testFraction, seed });
   return {

@@ -30,7 +30,7 @@ export interface Dataset {
 
 /** How much of a dataset to load. */
 export interface LoadDatasetOptions {
-  /** Keep a random sample of at most this many documents, in their order (default: all). At least 1. */
+  /** Keep a random sample of at most this many documents, in their order ; 0, the default, keeps all. */
   readonly maxDocuments?: number;
   /** Chooses the sample (default 42). */
   readonly seed?: number;
@@ -41,7 +41,7 @@ export interface LoadDatasetOptions {
  *
  * @param name `"sotu"` (233 State of the Union addresses, embedded), a path to a .txt file, or a folder of .txt files.
  * @returns The documents; one for a file, one per file for a folder, in the order of their paths.
- * @throws {RangeError} When the name is unknown, nothing is there, a text is empty, or maxDocuments is below 1.
+ * @throws {RangeError} When the name is unknown, nothing is there, a text is empty, or maxDocuments is negative.
  * @throws {SyntaxError} When a file is not UTF-8 text.
  * @throws {Error} When a file cannot be read.
  * @example
@@ -50,20 +50,20 @@ export interface LoadDatasetOptions {
  */
 export async function loadDataset(
   name: string,
-  { maxDocuments, seed = 42 }: LoadDatasetOptions = {},
+  { maxDocuments = 0, seed = 42 }: LoadDatasetOptions = {},
 ): Promise<Dataset> {
-  if (maxDocuments !== undefined && (!Number.isInteger(maxDocuments) || maxDocuments < 1)) {
+  if (!Number.isInteger(maxDocuments) || maxDocuments < 0) {
     throw new RangeError(
       problem({
         cannot: `load dataset "${name}"`,
         found: `maxDocuments ${maxDocuments}`,
-        expected: "an integer ≥ 1",
-        fix: "set maxDocuments: 50, or leave it out for all documents",
+        expected: "an integer ≥ 0",
+        fix: "set maxDocuments: 50, or 0 for all documents",
       }),
     );
   }
   const dataset = await find(name);
-  return maxDocuments === undefined ? dataset : sample(dataset, maxDocuments, seed);
+  return maxDocuments === 0 ? dataset : sample(dataset, maxDocuments, seed);
 }
 
 /**

@@ -5,6 +5,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import * as tf from "@tensorflow/tfjs";
 import { nearest, problem } from "../message.js";
 import { packageRoot } from "../paths.js";
 import { openEager } from "./eager.js";
@@ -39,6 +40,8 @@ export interface EngineOptions {
  */
 export async function chooseEngine(options: EngineOptions = {}): Promise<EngineChoice> {
   const environment = options.environment ?? process.env;
+  // Else TensorFlow.js recommends an engine that is not used here, in every notebook.
+  tf.enableProdMode();
   const forced = options.engine ?? engineName(environment.FLEDGE_ENGINE);
   const why = forced ? "forced" : undefined;
   if (forced === "wasm" || forced === "cpu") return say(await openEager(forced), why);

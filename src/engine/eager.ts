@@ -27,7 +27,6 @@ export async function openEager(name: "wasm" | "cpu"): Promise<Engine> {
     await import("@tensorflow/tfjs-backend-wasm");
     registerWasmKernels();
   }
-  tf.enableProdMode();
   if (!(await tf.setBackend(name))) throw new Error(`TensorFlow.js could not start its ${name} backend.`);
   const variables = new EagerVariables();
   const kind = name === "wasm" ? "WebAssembly" : "plain JavaScript";

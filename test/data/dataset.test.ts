@@ -58,6 +58,7 @@ test("loadDataset() draws the same sample for the same seed, in order", async ()
   assert.notDeepEqual(await ids(2), sample);
   assert.deepEqual(await ids(), await ids(42));
   assert.equal((await loadDataset("sotu", { maxDocuments: 1000 })).documents.length, 233);
+  assert.equal((await loadDataset("sotu", { maxDocuments: 0 })).documents.length, 233);
 });
 
 test("datasetOf() hashes ids and texts, in order, without running them together", () => {
@@ -210,11 +211,11 @@ test("loadDataset() says when a file may not be read", {
   await assert.rejects(loadDataset(path), { name: "Error", message: /it cannot be read \(EACCES\)/ });
 });
 
-test("loadDataset() refuses maxDocuments below 1", async () => {
-  for (const maxDocuments of [0, -1, 2.5]) {
+test("loadDataset() refuses a negative or broken maxDocuments", async () => {
+  for (const maxDocuments of [-1, 2.5]) {
     await assert.rejects(loadDataset("sotu", { maxDocuments }), {
       name: "RangeError",
-      message: `Cannot load dataset "sotu": maxDocuments ${maxDocuments}, expected an integer ≥ 1. Fix: set maxDocuments: 50, or leave it out for all documents.`,
+      message: `Cannot load dataset "sotu": maxDocuments ${maxDocuments}, expected an integer ≥ 0. Fix: set maxDocuments: 50, or 0 for all documents.`,
     });
   }
 });
