@@ -107,6 +107,28 @@ test("train() left in the middle of an epoch and resumed ends bit for bit like a
   assert.deepEqual(measured(await readRunLog(join(scratch, "stopped/run"))), measured(whole));
 });
 
+test("train() left just before an evaluation makes up for it when it is resumed", async () => {
+  const evaluations = (events: TrainEvent[]) =>
+    ofType(events, "evaluation").map(({ step, validationLoss }) => [step, validationLoss]);
+  const first = evaluations(whole)[1]?.[0];
+  const configuration = settings("between");
+  for await (const event of train(configuration, { dataset })) if (event.type === "step" && event.step === first) break;
+  await collect({ ...configuration, resume: true });
+  assert.deepEqual(evaluations(await readRunLog(join(scratch, "between/run"))), evaluations(whole));
+});
+
+test("train() resumed after it was stopped early stays stopped", async () => {
+  const changes = { learningRate: 1, schedule: "constant", numEpochs: 6, earlyStoppingPatience: 2 } as const;
+  const configuration = settings("early-again", changes);
+  const steps = ofType(await collect(configuration), "step").length;
+  const again = await collect({ ...configuration, resume: true });
+  assert.equal(ofType(again, "step").length, 0);
+  assert.deepEqual(
+    [(again.at(-1) as FinishEvent).reason, (again.at(-1) as FinishEvent).step],
+    ["early-stopping", steps],
+  );
+});
+
 test("readRunLog() leaves out the line that a killed process did not finish, and says when there is no log", async () => {
   const folder = join(scratch, "torn");
   await mkdir(folder);

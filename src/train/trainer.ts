@@ -65,6 +65,8 @@ interface BestEvaluation {
 // What a checkpoint keeps besides the weights: everything that decides how the run goes on.
 interface Progress {
   step: number;
+  /** Step of the last evaluation; an evaluation that a stop has cut off is made up for. */
+  evaluatedStep: number;
   baseLoss: number;
   best: BestEvaluation;
   evaluationsWithoutImprovement: number;
@@ -114,6 +116,7 @@ class Trainer {
       ? { ...(run.checkpoint.state.progress as Progress) }
       : {
           step: 0,
+          evaluatedStep: -1,
           baseLoss: Number.NaN,
           best: { step: 0, validationLoss: Number.POSITIVE_INFINITY },
           evaluationsWithoutImprovement: 0,
@@ -136,11 +139,22 @@ class Trainer {
     let atBoundary = false;
     let reason: TrainingResult["reason"] = "completed";
     try {
-      if (progress.step === 0) {
-        yield await this.evaluate(evaluate);
-        atBoundary = true;
-      }
-      while (progress.step < this.total) {
+      while (true) {
+        if (this.evaluationSteps.has(progress.step) && progress.evaluatedStep !== progress.step) {
+          atBoundary = false;
+          const evaluation = await this.evaluate(evaluate);
+          const folder = progress.step > 0 ? await this.save() : undefined;
+          saved = progress.step;
+          atBoundary = true;
+          yield evaluation;
+          if (folder) yield { type: "checkpoint", step: saved, folder, isBest: evaluation.isBest };
+        }
+        const { earlyStoppingPatience } = config;
+        if (earlyStoppingPatience > 0 && progress.evaluationsWithoutImprovement >= earlyStoppingPatience) {
+          reason = "early-stopping";
+          break;
+        }
+        if (progress.step >= this.total) break;
         if (run.signal?.aborted) {
           reason = "aborted";
           break;
@@ -149,23 +163,8 @@ class Trainer {
         const stepEvents = await this.step(steps);
         atBoundary = true;
         for (const event of stepEvents) yield event;
-        if (!this.evaluationSteps.has(progress.step)) continue;
-        atBoundary = false;
-        const evaluation = await this.evaluate(evaluate);
-        const folder = await this.save();
-        saved = progress.step;
-        atBoundary = true;
-        yield evaluation;
-        yield { type: "checkpoint", step: saved, folder, isBest: evaluation.isBest };
-        if (
-          config.earlyStoppingPatience > 0 &&
-          progress.evaluationsWithoutImprovement >= config.earlyStoppingPatience
-        ) {
-          reason = "early-stopping";
-          break;
-        }
       }
-      const last = this.flushLog();
+      const last = reason === "aborted" ? undefined : this.flushLog();
       if (last) yield last;
       if (saved < progress.step) {
         const folder = await this.save();
@@ -283,6 +282,7 @@ class Trainer {
     if (isBest) progress.best = { step: progress.step, validationLoss };
     progress.evaluationsWithoutImprovement = isBest ? 0 : progress.evaluationsWithoutImprovement + 1;
     if (progress.step === 0) progress.baseLoss = validationLoss;
+    progress.evaluatedStep = progress.step;
     return {
       type: "evaluation",
       step: progress.step,
@@ -371,7 +371,7 @@ export function readableLoss(loss: number, blocks: PackedBlocks): { perplexity: 
 }
 
 function evaluationSteps(perEpoch: number, total: number, config: TrainingConfig): Set<number> {
-  const steps = new Set<number>([total]);
+  const steps = new Set<number>([0, total]);
   for (let epoch = 0; epoch < config.numEpochs; epoch++) {
     for (let part = 1; part <= config.evaluationsPerEpoch; part++) {
       const step = epoch * perEpoch + Math.round((perEpoch * part) / config.evaluationsPerEpoch);
