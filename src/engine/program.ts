@@ -2,7 +2,7 @@
  * A traced computation as data: operations in execution order, each with static shapes and dtypes. The tracer writes it,
  * the emitters read it, `describeProgram` prints it. It computes nothing and knows neither TensorFlow.js nor TensorFlow.
  */
-import type { DType, TensorSpec } from "./engine.js";
+import type { TensorSpec } from "./engine.js";
 
 /** One tensor of a program: the `index`-th result of the operation that makes it. */
 export interface Value extends TensorSpec {
@@ -154,9 +154,4 @@ function describeAttribute(value: unknown): string {
 /** Number of elements of a shape; 1 for a scalar. */
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, dimension) => product * dimension, 1);
-}
-
-/** Bytes of one element. */
-export function bytesPerElement(dtype: DType): number {
-  return dtype === "bool" ? 1 : 4;
 }

@@ -5,9 +5,10 @@
  */
 import { copyFile, readdir, stat } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
+import { sizeOf } from "../engine/program.js";
 import { diskProblem, exists, type FileContent, writeFileAtomic, writeFolderAtomic } from "../files.js";
 import { problem } from "../message.js";
-import { elementCount, type Gpt2Config, toHuggingFaceConfig, weightShapes } from "../model/gpt2-config.js";
+import { type Gpt2Config, toHuggingFaceConfig, weightShapes } from "../model/gpt2-config.js";
 import { type TensorData, writeSafetensors } from "../model/safetensors.js";
 
 /** A model to be written. */
@@ -116,7 +117,7 @@ export function shapedTensors(
   for (const [name, shape] of shapes) {
     const data = arrays.get(name);
     if (data === undefined) throw refuse(`no "${name}"`);
-    const elements = elementCount(shape);
+    const elements = sizeOf(shape);
     if (data.length !== elements) throw refuse(`${data.length} numbers in "${name}" instead of ${elements}`);
     tensors.set(prefix + name, { dtype: "F32", shape, data });
   }

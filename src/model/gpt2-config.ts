@@ -3,6 +3,7 @@
  * of its weights, and the same JSON back. Variants that compute something else than GPT-2 are refused by name rather than
  * run wrong. It reads no files. Keys and defaults: transformers' GPT2Config.
  */
+import { sizeOf } from "../engine/program.js";
 import { problem } from "../message.js";
 
 /** The sizes of a GPT-2; letters in brackets are the names that the model code uses. */
@@ -174,10 +175,5 @@ export function weightShapes(config: Gpt2Config): Map<string, readonly number[]>
 
 /** How many numbers a model learns: distilgpt2 has 81,912,576. */
 export function parameterCount(config: Gpt2Config): number {
-  return [...weightShapes(config).values()].reduce((sum, shape) => sum + elementCount(shape), 0);
-}
-
-/** The product of a shape's sizes; 1 for a scalar. */
-export function elementCount(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
+  return [...weightShapes(config).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
 }

@@ -4,7 +4,8 @@
  * projections into the residual stream divided by √(2 × layers), biases 0, LayerNorm 1.
  */
 import { type Random, seededRandom } from "../data/random.js";
-import { elementCount, type Gpt2Config, weightShapes } from "./gpt2-config.js";
+import { sizeOf } from "../engine/program.js";
+import { type Gpt2Config, weightShapes } from "./gpt2-config.js";
 
 const deviation = 0.02;
 
@@ -20,7 +21,7 @@ export function randomWeights(config: Gpt2Config, seed: number): Map<string, Flo
   const random = seededRandom(seed);
   return new Map(
     [...weightShapes(config)].map(([name, shape]) => {
-      const values = new Float32Array(elementCount(shape));
+      const values = new Float32Array(sizeOf(shape));
       if (name.endsWith(".bias")) return [name, values];
       if (name.includes(".ln_")) return [name, values.fill(1)];
       const scale = name.endsWith("c_proj.weight") ? deviation / Math.sqrt(2 * config.layers) : deviation;

@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import type { TrainingConfig } from "../config.js";
-import { batchCount, evaluationBatches, trainingBatches } from "../data/batches.js";
+import { type Batch, batchCount, evaluationBatches, trainingBatches } from "../data/batches.js";
 import type { PackedBlocks } from "../data/pack.js";
 import type { Engine } from "../engine/engine.js";
 import { problem } from "../message.js";
@@ -105,6 +105,7 @@ class Trainer {
   private readonly secondsBefore: number;
   private readonly evaluationSteps: ReadonlySet<number>;
   private refusals = 0;
+  private batches: Generator<Batch> | undefined;
 
   constructor(private readonly run: TrainingRun) {
     const { perEpoch, total } = countSteps(run.config, run.train);
@@ -198,7 +199,7 @@ class Trainer {
     }
     const gradientNorm = (await steps.gradientNorm()) / tokens;
     const loss = nats / tokens;
-    const learningRate = learningRateAt({ ...config, name: config.schedule, totalSteps: this.total }, progress.step);
+    const learningRate = this.learningRate(progress.step);
     progress.step++;
     const epoch = progress.step / this.perEpoch;
     if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
@@ -253,15 +254,26 @@ class Trainer {
     return `set learningRate: ${learningRate / 10}, or warmupSteps: ${Math.max(100, warmupSteps * 2)}`;
   }
 
-  private *window(train: PackedBlocks) {
+  // The batches of an epoch are shuffled once, and taken up where a resumed run stands.
+  private *window(train: PackedBlocks): Generator<Batch> {
     const { batchSize, gradientAccumulation, seed } = this.run.config;
-    const epoch = Math.floor(this.progress.step / this.perEpoch);
-    const startBatch = (this.progress.step % this.perEpoch) * gradientAccumulation;
-    let taken = 0;
-    for (const batch of trainingBatches(train, { batchSize, seed, epoch, startBatch })) {
-      if (taken++ === gradientAccumulation) return;
-      yield batch;
+    const { step } = this.progress;
+    const stepOfEpoch = step % this.perEpoch;
+    if (stepOfEpoch === 0 || !this.batches) {
+      const epoch = Math.floor(step / this.perEpoch);
+      const startBatch = stepOfEpoch * gradientAccumulation;
+      this.batches = trainingBatches(train, { batchSize, seed, epoch, startBatch });
     }
+    for (let taken = 0; taken < gradientAccumulation; taken++) {
+      const next = this.batches.next();
+      if (next.done) return;
+      yield next.value;
+    }
+  }
+
+  private learningRate(step: number): number {
+    const { config } = this.run;
+    return learningRateAt({ ...config, name: config.schedule, totalSteps: this.total }, step);
   }
 
   private async evaluate(evaluate: Awaited<ReturnType<typeof compileEvaluation>>): Promise<EvaluationEvent> {
@@ -295,14 +307,13 @@ class Trainer {
   }
 
   private flushLog(): TrainEvent | undefined {
-    const { progress, run } = this;
+    const { progress } = this;
     if (progress.logTokens === 0) return undefined;
     const loss = progress.logNats / progress.logTokens;
     progress.logNats = 0;
     progress.logTokens = 0;
     const { step } = progress;
-    const schedule = { ...run.config, name: run.config.schedule, totalSteps: this.total };
-    return { type: "log", step, epoch: step / this.perEpoch, loss, learningRate: learningRateAt(schedule, step - 1) };
+    return { type: "log", step, epoch: step / this.perEpoch, loss, learningRate: this.learningRate(step - 1) };
   }
 
   private async save(): Promise<string> {

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
+import { sizeOf } from "../../src/engine/program.js";
 import { readJson } from "../../src/files.js";
 import {
-  elementCount,
   type Gpt2Config,
   parameterCount,
   parseGpt2Config,
@@ -60,7 +60,7 @@ test("weightShapes() are the golden file's names, shapes and order", async () =>
 test("parameterCount() is the published number of distilgpt2 and gpt2", () => {
   assert.equal(parameterCount(distilgpt2), 81_912_576);
   assert.equal(parameterCount({ ...distilgpt2, layers: 12 }), 124_439_808);
-  assert.equal(elementCount([]), 1);
+  assert.equal(sizeOf([]), 1);
 });
 
 const wrong: [json: Record<string, unknown>, error: string, message: RegExp][] = [

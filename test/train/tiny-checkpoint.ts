@@ -1,7 +1,8 @@
 /** A small checkpoint with recognisable numbers, shared by the checkpoint tests and the process that they kill. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { elementCount, type Gpt2Config, weightShapes } from "../../src/model/gpt2-config.js";
+import { sizeOf } from "../../src/engine/program.js";
+import { type Gpt2Config, weightShapes } from "../../src/model/gpt2-config.js";
 import type { saveCheckpoint } from "../../src/train/checkpoint.js";
 
 export const config: Gpt2Config = {
@@ -17,9 +18,7 @@ export const config: Gpt2Config = {
 /** A checkpoint whose every number is `step` plus a share that tells weights and moments apart. */
 export function tinyCheckpoint(step: number, tokenizerFolder: string): Parameters<typeof saveCheckpoint>[1] {
   const filled = (value: number): Map<string, Float32Array> =>
-    new Map(
-      [...weightShapes(config)].map(([name, shape]) => [name, new Float32Array(elementCount(shape)).fill(value)]),
-    );
+    new Map([...weightShapes(config)].map(([name, shape]) => [name, new Float32Array(sizeOf(shape)).fill(value)]));
   return {
     step,
     runId: "run",
