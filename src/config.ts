@@ -31,6 +31,8 @@ export interface TrainingConfig {
   readonly gradientAccumulation: number;
   /** Tokens a block, 2 … the model's positions. Default 512. */
   readonly blockSize: number;
+  /** Keep attention inside each document of a block, and count positions from its start. Default false, as GPT-2. */
+  readonly separateDocuments: boolean;
   /** Highest learning rate, above 0 and at most 1. Default 2e-5. */
   readonly learningRate: number;
   /** How the rate falls after the warm-up. Default `linear`. */
@@ -74,6 +76,7 @@ export const trainingDefaults: TrainingConfig = {
   batchSize: 4,
   gradientAccumulation: 2,
   blockSize: 512,
+  separateDocuments: false,
   learningRate: 2e-5,
   schedule: "linear",
   warmupSteps: 0,
@@ -147,6 +150,7 @@ const rules: Readonly<Record<Knob, Rule>> = {
   batchSize: positiveInteger,
   gradientAccumulation: positiveInteger,
   blockSize: { expected: "an integer ≥ 2", accepts: (value) => isInteger(value) && value >= 2 },
+  separateDocuments: truth,
   learningRate: between("above 0 and at most 1", (value) => value > 0 && value <= 1),
   schedule: oneOf(scheduleNames),
   warmupSteps: naturalNumber,

@@ -155,7 +155,7 @@ export interface TrainingData {
 }
 
 async function loadData(config: TrainingConfig, model: PretrainedModel, given?: Dataset): Promise<TrainingData> {
-  const { seed, maxDocuments, blockSize, validationFraction, testFraction } = config;
+  const { seed, maxDocuments, blockSize, separateDocuments, validationFraction, testFraction } = config;
   const dataset = given ?? (await loadDataset(config.datasetName, { maxDocuments, seed }));
   const tokenizer = await loadTokenizer(model.folder);
   const split = splitDataset(dataset, { validationFraction, testFraction, seed });
@@ -163,8 +163,8 @@ async function loadData(config: TrainingConfig, model: PretrainedModel, given?: 
     dataset,
     splitHash: split.hash,
     tokenizerHash: tokenizer.sha256,
-    train: packDocuments(split.train.documents, tokenizer, blockSize),
-    validation: packDocuments(split.validation.documents, tokenizer, blockSize),
+    train: packDocuments(split.train.documents, tokenizer, blockSize, { separateDocuments }),
+    validation: packDocuments(split.validation.documents, tokenizer, blockSize, { separateDocuments }),
   };
 }
 

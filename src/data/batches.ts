@@ -13,6 +13,8 @@ export interface Batch {
   readonly inputs: Int32Array;
   /** The token after each input [B*T]; -1 where it is masked. */
   readonly targets: Int32Array;
+  /** Place of each input in its document [B*T], from 0; there when the blocks keep documents apart. */
+  readonly positions?: Int32Array;
   /** B, masked rows included. */
   readonly batchSize: number;
   /** T. */
@@ -84,7 +86,7 @@ export function* evaluationBatches(
 }
 
 function toBatch(blocks: PackedBlocks, indices: Uint32Array, batchSize: number): Batch {
-  const { blockSize } = blocks;
+  const { blockSize, documentEnd } = blocks;
   const inputs = new Int32Array(batchSize * blockSize);
   const targets = new Int32Array(batchSize * blockSize).fill(-1);
   indices.forEach((index, row) => {
@@ -92,7 +94,18 @@ function toBatch(blocks: PackedBlocks, indices: Uint32Array, batchSize: number):
     inputs.set(block.subarray(0, blockSize), row * blockSize);
     targets.set(block.subarray(1), row * blockSize);
   });
-  return { inputs, targets, batchSize, blockSize, targetCount: indices.length * blockSize };
+  const positions = documentEnd === undefined ? {} : { positions: documentPositions(inputs, blockSize, documentEnd) };
+  return { inputs, targets, ...positions, batchSize, blockSize, targetCount: indices.length * blockSize };
+}
+
+// A document that began in an earlier block counts from where this block takes it up.
+function documentPositions(inputs: Int32Array, blockSize: number, documentEnd: number): Int32Array {
+  const positions = new Int32Array(inputs.length);
+  for (let i = 0; i < inputs.length; i++) {
+    const isStart = i % blockSize === 0 || inputs[i - 1] === documentEnd;
+    positions[i] = isStart ? 0 : (positions[i - 1] as number) + 1;
+  }
+  return positions;
 }
 
 function checkAtLeast(name: string, value: number, least: number, fix: string): void {

@@ -1,7 +1,8 @@
 /**
  * Joins documents into one row of tokens and cuts it into full blocks. In: documents, a tokenizer, a block size T. Out:
  * PackedBlocks of T+1 tokens each: T inputs and, one place on, T targets. End-of-text follows every document and is learned
- * like any token; nothing is padded. Only the tokens after the last full block are dropped, and counted.
+ * like any token; nothing is padded. Only the tokens after the last full block are dropped, and counted. Whether attention
+ * may cross from one document of a block to the next is the packer's choice, and travels with the blocks.
  */
 import { problem } from "../message.js";
 import type { Document } from "./dataset.js";
@@ -20,6 +21,8 @@ export interface PackedBlocks {
   readonly textBytes: number;
   /** Tokens of the documents with an end-of-text each: `tokens.length + droppedTokens`. */
   readonly sourceTokens: number;
+  /** Id of the token that ends a document, where attention stays inside each document; absent where it crosses them. */
+  readonly documentEnd?: number;
   /** Block `i` [T+1], a view: `tokens[i*T .. i*T+T]`; its last token is the first of the next block. */
   block(i: number): Uint32Array;
 }
@@ -28,12 +31,19 @@ export interface PackedBlocks {
  * Packs documents into blocks, encoding each once.
  *
  * @param blockSize T, tokens that a block feeds the model; at least 1, at most the model's positions.
+ * @param options.separateDocuments Let no token attend to another document of its block, and count its positions from the
+ *   start of its own; default false, as GPT-2 was trained.
  * @throws {RangeError} When blockSize is no positive integer, or the text is shorter than one block.
  * @example
  * const blocks = packDocuments(split.train.documents, tokenizer, 512);
  * blocks.block(0).length; // 513
  */
-export function packDocuments(documents: readonly Document[], tokenizer: Tokenizer, blockSize: number): PackedBlocks {
+export function packDocuments(
+  documents: readonly Document[],
+  tokenizer: Tokenizer,
+  blockSize: number,
+  { separateDocuments = false }: { readonly separateDocuments?: boolean } = {},
+): PackedBlocks {
   if (!Number.isInteger(blockSize) || blockSize < 1) {
     throw new RangeError(
       problem({
@@ -73,6 +83,7 @@ export function packDocuments(documents: readonly Document[], tokenizer: Tokeniz
     droppedTokens: sourceTokens - tokens.length,
     textBytes,
     sourceTokens,
+    ...(separateDocuments && { documentEnd: tokenizer.endOfTextId }),
     block: (i) => {
       if (Number.isInteger(i) && i >= 0 && i < count) return tokens.subarray(i * blockSize, (i + 1) * blockSize + 1);
       throw new RangeError(

@@ -140,7 +140,9 @@ export class TextModel {
    * @param batchSize blocks at once, default 4
    */
   async measure(blocks: PackedBlocks, batchSize = 4): Promise<MeasuredLoss> {
-    const evaluate = await compileEvaluation(this.engine, this.config, { B: batchSize, T: blocks.blockSize });
+    const separateDocuments = blocks.documentEnd !== undefined;
+    const shape = { B: batchSize, T: blocks.blockSize, separateDocuments };
+    const evaluate = await compileEvaluation(this.engine, this.config, shape);
     const { loss, tokens } = await meanLoss(evaluate, blocks, batchSize);
     return { loss, ...readableLoss(loss, blocks), tokens };
   }

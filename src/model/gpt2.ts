@@ -92,6 +92,20 @@ export function causalMask(T: number): tf.Tensor {
   return tf.tensor(values, [1, T, T]);
 }
 
+/**
+ * The mask of packed documents: no position sees a later one, or one of another document of its row.
+ *
+ * @param positions [B*T] int32, the place of each token in its document, from 0
+ * @returns [B, T, T]: 0 where a query may look, very negative elsewhere
+ */
+export function documentMask(positions: tf.Tensor, { B, T }: Dimensions): tf.Tensor {
+  const columns = Float32Array.from({ length: T }, (_, column) => column);
+  const places = tf.reshape(tf.cast(positions, "float32"), [B, T]);
+  const starts = tf.reshape(tf.sub(tf.tensor(columns, [1, T]), places), [B, T, 1]); // the column where its document begins
+  const inside = tf.cast(tf.greaterEqual(tf.tensor(columns, [1, 1, T]), starts), "float32"); // [B, T, T]
+  return tf.add(tf.mul(tf.sub(1, inside), maskedScore), causalMask(T));
+}
+
 /** Shapes that every layer needs. */
 export interface Dimensions {
   readonly B: number;
@@ -102,7 +116,7 @@ export interface Dimensions {
  * Multi-head causal self-attention (Vaswani et al. 2017, section 3.2).
  *
  * @param x [B*T, C]
- * @param mask [1, T, T]
+ * @param mask [1, T, T], or [B, T, T] where rows differ
  * @returns [B*T, C]
  */
 export function attention(
@@ -120,10 +134,18 @@ export function attention(
     const byHead = tf.transpose(tf.reshape(part, [B, T, heads, D]), [0, 2, 1, 3]); // [B, H, T, D]
     return tf.reshape(byHead, [B * heads, T, D]);
   }) as [tf.Tensor, tf.Tensor, tf.Tensor];
-  const scores = tf.add(tf.matMul(tf.mul(q, 1 / Math.sqrt(D)), k, false, true), mask); // [B*H, T, T]
+  const scores = masked(tf.matMul(tf.mul(q, 1 / Math.sqrt(D)), k, false, true), mask, heads); // [B*H, T, T]
   const mixed = tf.matMul(tf.softmax(scores), v); // [B*H, T, D]
   const joined = tf.transpose(tf.reshape(mixed, [B, heads, T, D]), [0, 2, 1, 3]); // [B, T, H, D]
   return linear(tf.reshape(joined, [B * T, C]), weight, `${prefix}.c_proj`);
+}
+
+// Scores [B*H, T, T] plus a mask that all heads of a row share.
+function masked(scores: tf.Tensor, mask: tf.Tensor, heads: number): tf.Tensor {
+  const [B, T] = mask.shape as [number, number];
+  if (B === 1) return tf.add(scores, mask);
+  const byRow = tf.add(tf.reshape(scores, [B, heads, T, T]), tf.reshape(mask, [B, 1, T, T])); // [B, H, T, T]
+  return tf.reshape(byRow, scores.shape);
 }
 
 /**
@@ -152,6 +174,8 @@ export function block(
  *
  * @param tokens [B*T] int32, each in 0 … V-1
  * @param dimensions T must not exceed `config.positions`
+ * @param positions [B*T] int32, the place of each token in its document: tokens then see their own document only;
+ *   default: each row is one text
  * @returns [B*T, C]
  * @example
  * const hidden = hiddenStates(tokens, { B: 4, T: 512 }, (name) => weights[name], config);
@@ -162,13 +186,17 @@ export function hiddenStates(
   dimensions: Dimensions,
   weight: WeightReader,
   config: Gpt2Config,
+  positions?: tf.Tensor,
 ): tf.Tensor {
   const { B, T } = dimensions;
   const C = config.width;
+  const positionTable = weight("transformer.wpe.weight"); // [P, C]
   const tokenVectors = tf.reshape(tf.gather(weight("transformer.wte.weight"), tokens as tf.Tensor1D), [B, T, C]);
-  const positionVectors = tf.slice(weight("transformer.wpe.weight"), [0, 0], [T, C]); // [T, C]
+  const positionVectors = positions
+    ? tf.reshape(tf.gather(positionTable, positions as tf.Tensor1D), [B, T, C])
+    : tf.slice(positionTable, [0, 0], [T, C]); // [T, C]
   let x = tf.reshape(tf.add(tokenVectors, positionVectors), [B * T, C]);
-  const mask = causalMask(T);
+  const mask = positions ? documentMask(positions, dimensions) : causalMask(T);
   for (let layer = 0; layer < config.layers; layer++) {
     x = block(x, mask, weight, `transformer.h.${layer}`, dimensions, config);
   }

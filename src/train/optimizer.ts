@@ -48,6 +48,18 @@ export function trainingVariables(
 export interface MicroBatch {
   readonly inputs: Int32Array;
   readonly targets: Int32Array;
+  /** Place of each input in its document [B*T]; wanted exactly when the shape has `separateDocuments`. */
+  readonly positions?: Int32Array;
+}
+
+/** Shape of the micro-batches that a step is compiled for. */
+export interface BatchShape {
+  /** Rows. */
+  readonly B: number;
+  /** Tokens a row. */
+  readonly T: number;
+  /** Whether attention stays inside each document; default false. */
+  readonly separateDocuments?: boolean;
 }
 
 /** What one AdamW update is told. */
@@ -76,15 +88,15 @@ export interface TrainingSteps {
 export async function compileTraining(
   engine: Engine,
   config: Gpt2Config,
-  shape: { readonly B: number; readonly T: number },
+  shape: BatchShape,
   constants: AdamConstants = adamDefaults,
 ): Promise<TrainingSteps> {
   const names = [...weightShapes(config).keys()];
-  const accumulate = await engine.compile("accumulate", batchSpecs(shape), ({ inputs, targets }, variables) => {
+  const accumulate = await engine.compile("accumulate", batchSpecs(shape), (batch, variables) => {
     const weights = names.map((name) => variables.read(name));
     const lossOf = (...values: tf.Tensor[]) => {
       const byName = new Map(names.map((name, i) => [name, values[i] as tf.Tensor]));
-      return summedLoss(byName, inputs, targets, shape, config) as tf.Scalar;
+      return summedLoss(byName, batch, shape, config) as tf.Scalar;
     };
     const { value, grads } = tf.valueAndGrads(lossOf)(weights);
     names.forEach((name, i) => {
@@ -105,7 +117,7 @@ export async function compileTraining(
     return {};
   });
   return {
-    accumulate: async ({ inputs, targets }) => scalarOf((await accumulate.run({ inputs, targets })).loss),
+    accumulate: async (batch) => scalarOf((await accumulate.run(batchInputs(batch))).loss),
     gradientNorm: async () => scalarOf((await norm.run({})).norm),
     update: async (values) => void (await update.run(updateInputs(values, constants))),
     discard: async () => void (await discard.run({})),
@@ -116,29 +128,34 @@ export async function compileTraining(
 export async function compileEvaluation(
   engine: Engine,
   config: Gpt2Config,
-  shape: { readonly B: number; readonly T: number },
+  shape: BatchShape,
 ): Promise<(batch: MicroBatch) => Promise<number>> {
   const names = [...weightShapes(config).keys()];
-  const step = await engine.compile("evaluate", batchSpecs(shape), ({ inputs, targets }, variables) => {
+  const step = await engine.compile("evaluate", batchSpecs(shape), (batch, variables) => {
     const byName = new Map(names.map((name) => [name, variables.read(name)]));
-    return { loss: summedLoss(byName, inputs, targets, shape, config) };
+    return { loss: summedLoss(byName, batch, shape, config) };
   });
-  return async ({ inputs, targets }) => scalarOf((await step.run({ inputs, targets })).loss);
+  return async (batch) => scalarOf((await step.run(batchInputs(batch))).loss);
 }
 
 function summedLoss(
   weights: ReadonlyMap<string, tf.Tensor>,
-  inputs: tf.Tensor,
-  targets: tf.Tensor,
-  shape: { readonly B: number; readonly T: number },
+  { inputs, targets, positions }: Readonly<Record<string, tf.Tensor>>,
+  shape: BatchShape,
   config: Gpt2Config,
 ): tf.Tensor {
   const weight = (name: string) => weights.get(name) as tf.Tensor;
-  return crossEntropySum(hiddenStates(inputs, shape, weight, config), weight("transformer.wte.weight"), targets);
+  const hidden = hiddenStates(inputs as tf.Tensor, shape, weight, config, positions);
+  return crossEntropySum(hidden, weight("transformer.wte.weight"), targets as tf.Tensor);
 }
 
-function batchSpecs({ B, T }: { readonly B: number; readonly T: number }): Record<"inputs" | "targets", TensorSpec> {
-  return { inputs: { shape: [B * T], dtype: "int32" }, targets: { shape: [B * T], dtype: "int32" } };
+function batchSpecs({ B, T, separateDocuments }: BatchShape): Record<string, TensorSpec> {
+  const ids: TensorSpec = { shape: [B * T], dtype: "int32" };
+  return { inputs: ids, targets: ids, ...(separateDocuments && { positions: ids }) };
+}
+
+function batchInputs({ inputs, targets, positions }: MicroBatch): Record<string, Int32Array> {
+  return { inputs, targets, ...(positions && { positions }) };
 }
 
 const scalar: TensorSpec = { shape: [], dtype: "float32" };

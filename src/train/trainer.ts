@@ -133,7 +133,8 @@ class Trainer {
     const { run, progress } = this;
     const { config, modelConfig, engine } = run;
     await engine.createVariables(trainingVariables(modelConfig, this.initialValues()));
-    const shape = { B: config.batchSize, T: config.blockSize };
+    const separateDocuments = run.train.documentEnd !== undefined;
+    const shape = { B: config.batchSize, T: config.blockSize, separateDocuments };
     const steps = await compileTraining(engine, modelConfig, shape);
     const evaluate = await compileEvaluation(engine, modelConfig, shape);
     let saved = run.checkpoint ? progress.step : 0;
