@@ -1,48 +1,67 @@
 #!/usr/bin/env node
 /**
  * The `fledge` command. In: the words after `fledge`. Out: text and an exit code: 0 well, 1 something is wrong, 2 wrong usage.
- * It only reads the command line; the work is in the files beside it.
+ * It only finds the command and prints help; the work is in the files of commands/, each loaded when it is asked for.
  */
 import { argv, stderr, stdout } from "node:process";
 import { nearest, problem } from "../src/message.js";
-import { examine, formatFinding } from "./doctor.js";
-import { kernelCommand } from "./kernel-command.js";
+import type { CommandEntry } from "./command.js";
 
-const HELP = `Usage: fledge <command>
-
-  doctor             say whether this machine can run the course, with the fix where it cannot
-  kernel install     install the TypeScript kernel for Jupyter
-                       --user (default)   for you, in every Jupyter
-                       --prefix DIR       into DIR/share/jupyter
-                       --sys-prefix       into the active virtual environment
-  kernel uninstall   remove it again; the same options
-  kernel list        say where it is installed
-
-The course itself starts with npm run course; JupyterLab with npm run lab.
-`;
-
-const COMMANDS = ["doctor", "kernel", "help"];
+const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
+  [
+    "doctor",
+    {
+      summary: "say whether this machine can run the course, with the fix where it cannot",
+      load: async () => (await import("./commands/doctor.js")).doctor,
+    },
+  ],
+  [
+    "kernel",
+    {
+      summary: "install, uninstall or list the TypeScript kernel for Jupyter",
+      load: async () => (await import("./commands/kernel.js")).kernel,
+    },
+  ],
+]);
 
 async function main(words: readonly string[]): Promise<number> {
-  const [command = "help", ...rest] = words;
-  if (command === "help" || command === "--help" || command === "-h") {
-    stdout.write(HELP);
+  const [name = "help", ...rest] = words;
+  if (isHelp(name)) {
+    const about = rest[0] === undefined ? undefined : await find(rest[0]).load();
+    stdout.write(about?.help ?? overview());
     return 0;
   }
-  if (command === "kernel") {
-    await kernelCommand(rest, (line) => stdout.write(`${line}\n`));
+  const command = await find(name).load();
+  if (rest.some((word) => word === "--help" || word === "-h")) {
+    stdout.write(command.help);
     return 0;
   }
-  if (command === "doctor") {
-    const findings = await examine();
-    for (const finding of findings) stdout.write(`${formatFinding(finding)}\n`);
-    return findings.some(({ verdict }) => verdict === "fail") ? 1 : 0;
-  }
-  const near = nearest(command, COMMANDS);
+  return command.run(rest);
+}
+
+function isHelp(word: string): boolean {
+  return word === "help" || word === "--help" || word === "-h";
+}
+
+function find(name: string): CommandEntry {
+  const entry = COMMANDS.get(name);
+  if (entry) return entry;
+  const names = [...COMMANDS.keys(), "help"];
+  const near = nearest(name, names);
   const found = "no such command";
-  const expected = COMMANDS.join(", ");
   const fix = near ? `run \`fledge ${near}\`` : "run `fledge help`";
-  throw new RangeError(problem({ cannot: `run "${command}"`, found, expected, fix }));
+  throw new RangeError(problem({ cannot: `run "${name}"`, found, expected: names.join(", "), fix }));
+}
+
+function overview(): string {
+  const width = Math.max(...[...COMMANDS.keys()].map((name) => name.length)) + 2;
+  const lines = [...COMMANDS].map(([name, { summary }]) => `  ${name.padEnd(width)}${summary}`);
+  return `Usage: fledge <command>
+
+${lines.join("\n")}
+
+\`fledge help <command>\` says more about one. The course starts with npm run course; JupyterLab with npm run lab.
+`;
 }
 
 try {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { checkNode, examine, formatFinding } from "../../bin/doctor.js";
+import { checkNode, examine, formatFinding } from "../../../bin/commands/doctor.js";
 
 test("examine() finds all that the course needs where Fledge is set up", async () => {
   const findings = await examine();

@@ -4,8 +4,8 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type TestContext, test } from "node:test";
-import { dataFolder } from "../../bin/kernel-command.js";
-import { packageRoot } from "../../src/paths.js";
+import { dataFolder } from "../../../bin/commands/kernel.js";
+import { packageRoot } from "../../../src/paths.js";
 
 function emptyFolder(context: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "fledge-kernel-"));
@@ -49,15 +49,16 @@ test("fledge refuses what it does not know, with the fix", () => {
   assert.equal(verb.status, 2);
   assert.equal(
     verb.stderr,
-    'Cannot run "kernel instal": no such command, expected install, uninstall or list. Fix: run `fledge help`.\n',
+    'Cannot run "kernel instal": no such command, expected install, uninstall or list. Fix: run `fledge help kernel`.\n',
   );
 });
 
 test("fledge help names every command", () => {
   const { status, stdout } = fledge(["--help"]);
   assert.equal(status, 0);
-  for (const command of ["doctor", "kernel install", "kernel uninstall", "kernel list"])
-    assert.match(stdout, new RegExp(command));
+  for (const command of ["doctor", "kernel"]) assert.match(stdout, new RegExp(`^ {2}${command} `, "m"));
+  assert.match(fledge(["help", "kernel"]).stdout, /--sys-prefix/);
+  assert.equal(fledge(["help", "kernel"]).stdout, fledge(["kernel", "--help"]).stdout);
 });
 
 test("dataFolder() takes a prefix", () => {
@@ -68,7 +69,7 @@ test("dataFolder() refuses an unknown option, with the fix", () => {
   assert.throws(() => dataFolder(["--prefix"]), {
     name: "RangeError",
     message:
-      "Cannot choose a folder for the kernel: --prefix, expected --user, --prefix DIR or --sys-prefix. Fix: run `fledge help`.",
+      "Cannot choose a folder for the kernel: --prefix, expected --user, --prefix DIR or --sys-prefix. Fix: run `fledge help kernel`.",
   });
 });
 

@@ -6,9 +6,28 @@
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { delimiter, join, resolve } from "node:path";
-import { installKernel, KERNEL_NAME, userDataFolder } from "../kernel/install.js";
-import { problem } from "../src/message.js";
-import { packageRoot } from "../src/paths.js";
+import { installKernel, KERNEL_NAME, userDataFolder } from "../../kernel/install.js";
+import { problem } from "../../src/message.js";
+import { packageRoot } from "../../src/paths.js";
+import type { Command } from "../command.js";
+
+/** The command. */
+export const kernel: Command = {
+  help: `Usage: fledge kernel install|uninstall|list [option]
+
+  install      put the TypeScript kernel, and its Plotly renderer, where Jupyter looks for them
+  uninstall    remove them again
+  list         say where they are installed
+
+  --user         (default) for you, in every Jupyter
+  --prefix DIR   into DIR/share/jupyter
+  --sys-prefix   into the active virtual environment
+`,
+  async run(words) {
+    await kernelCommand(words, (line) => process.stdout.write(`${line}\n`));
+    return 0;
+  },
+};
 
 /** Folders below a Jupyter data folder that are ours. */
 const OURS = [join("kernels", KERNEL_NAME), join("labextensions", "fledge-plotly")];
@@ -30,7 +49,7 @@ export async function kernelCommand(words: readonly string[], say: (line: string
   }
   if (verb !== "install" && verb !== "uninstall") {
     const expected = "install, uninstall or list";
-    const fix = "run `fledge help`";
+    const fix = "run `fledge help kernel`";
     throw new RangeError(problem({ cannot: `run "kernel ${verb}"`, found: "no such command", expected, fix }));
   }
   const dataDir = dataFolder(options);
@@ -62,7 +81,7 @@ export function dataFolder(options: readonly string[]): string {
     throw new RangeError(problem({ cannot: "use --sys-prefix", found, expected: "VIRTUAL_ENV or CONDA_PREFIX", fix }));
   }
   const expected = "--user, --prefix DIR or --sys-prefix";
-  const fix = "run `fledge help`";
+  const fix = "run `fledge help kernel`";
   throw new RangeError(problem({ cannot: "choose a folder for the kernel", found: options.join(" "), expected, fix }));
 }
 

@@ -7,8 +7,23 @@ import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { chooseEngine } from "../src/engine/choose.js";
-import { packageRoot } from "../src/paths.js";
+import { chooseEngine } from "../../src/engine/choose.js";
+import { packageRoot } from "../../src/paths.js";
+import type { Command } from "../command.js";
+
+/** The command. */
+export const doctor: Command = {
+  help: `Usage: fledge doctor
+
+Looks at Node, Python, JupyterLab, the kernel, the engine and the disk, one line each, with the fix where something is
+missing. Exit code 0 when the course can run here, else 1.
+`,
+  async run() {
+    const findings = await examine();
+    for (const finding of findings) process.stdout.write(`${formatFinding(finding)}\n`);
+    return findings.some(({ verdict }) => verdict === "fail") ? 1 : 0;
+  },
+};
 
 /** One thing that was looked at. */
 export interface Finding {
