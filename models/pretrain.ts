@@ -7,9 +7,10 @@
 import { copyFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pretrainingDocuments } from "../datasets/gutenberg.js";
-import { readRunLog, train } from "../src/fine-tune.js";
+import { train } from "../src/fine-tune.js";
 import { toHuggingFaceConfig } from "../src/model/gpt2-config.js";
 import { packageRoot } from "../src/paths.js";
+import { readRunLog } from "../src/train/run-log.js";
 
 process.chdir(packageRoot());
 const folder = "models/fledge-base";

@@ -4,7 +4,6 @@
  * (data, model, engine, trainer, export, view) and has no arithmetic of its own.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { appendFile, readFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { resolveConfig, type TrainingConfig } from "./config.js";
@@ -15,14 +14,18 @@ import { loadTokenizer } from "./data/tokenizer.js";
 import { chooseEngine } from "./engine/choose.js";
 import { modelCard } from "./export/card.js";
 import { checkModelFolder, saveModelFolder } from "./export/huggingface.js";
-import { exists, readJson, writeFileAtomic } from "./files.js";
+import { readJson } from "./files.js";
 import { problem } from "./message.js";
 import { type Gpt2Config, parameterCount, parseGpt2Config } from "./model/gpt2-config.js";
 import { randomWeights } from "./model/initial.js";
 import { loadPretrained, type PretrainedModel, resolveModel } from "./model/pretrained.js";
-import { type LoadedCheckpoint, newestCheckpoint, prepareOutputDir } from "./train/checkpoint.js";
+import { prepareOutputDir } from "./train/checkpoint.js";
 import type { FinishEvent, StartEvent, TrainEvent } from "./train/events.js";
-import { countSteps, readableLoss, runTraining, type TrainingResult, type TrainingRun } from "./train/trainer.js";
+import { checkpointToResume, identityOf } from "./train/resume.js";
+import { logged, openRunLog, readRunLog } from "./train/run-log.js";
+import { runTraining } from "./train/trainer.js";
+import { readableLoss } from "./train/trainer-evaluate.js";
+import { planRun, type TrainingResult, type TrainingRun } from "./train/trainer-run.js";
 import { saveTrainingPlot } from "./view/training-plot.js";
 
 /** What a run is given besides its knobs. */
@@ -34,9 +37,6 @@ export interface TrainOptions {
   /** Milliseconds from any fixed point; default `performance.now`. */
   readonly now?: () => number;
 }
-
-/** Name of the run log in `outputDir`: one event a line. */
-const logName = "events.jsonl";
 
 /**
  * Fine-tunes a model and saves it, event by event. Leave the loop to stop: a checkpoint is written, and the same call with
@@ -60,10 +60,11 @@ export async function* train(
   const model = await loadModel(config);
   checkBlockSize(config, model.config);
   const data = await loadData(config, model, given);
-  const { perEpoch, total } = countSteps(config, data.train);
+  const { perEpoch, total } = planRun(config, data.train);
   await checkModelFolder(config.finalModelDir);
   await prepareOutputDir(config.outputDir);
-  const identity = identityOf(config, model, data);
+  const hashes = { model: model.sha256, tokenizer: data.tokenizerHash, split: data.splitHash };
+  const identity = identityOf(config, hashes);
   const warnings: TrainEvent[] = [];
   const checkpoint = config.resume ? await checkpointToResume(config, identity, warnings) : undefined;
   const { engine, reason } = await chooseEngine({
@@ -72,10 +73,6 @@ export async function* train(
   });
   try {
     const log = await openRunLog(config.outputDir, checkpoint?.step ?? 0);
-    const record = async (event: TrainEvent) => {
-      await log.append(event);
-      return event;
-    };
     const runId = checkpoint?.runId ?? randomUUID();
     const start: StartEvent = {
       type: "start",
@@ -92,9 +89,12 @@ export async function* train(
       tokensPerStep: config.batchSize * config.gradientAccumulation * config.blockSize,
       resumedFromStep: checkpoint?.step ?? 0,
     };
-    await record(start);
+    await log.append(start);
     yield log.history.length > 0 ? { ...start, history: log.history } : start;
-    for (const warning of warnings) yield await record(warning);
+    for (const warning of warnings) {
+      await log.append(warning);
+      yield warning;
+    }
     const run: TrainingRun = {
       ...{ config, engine, engineReason: reason, identity, now },
       runId,
@@ -106,7 +106,7 @@ export async function* train(
       ...(checkpoint && { checkpoint }),
       ...(options.signal && { signal: options.signal }),
     };
-    const result = yield* recorded(runTraining(run), record);
+    const result = yield* logged(runTraining(run), log);
     const finished = result.reason !== "aborted";
     if (finished) await saveFinalModel(run, data, result);
     const finish: FinishEvent = {
@@ -126,23 +126,6 @@ export async function* train(
   } finally {
     await engine.dispose();
   }
-}
-
-/**
- * Reads the events of a run back, those of before an interruption included.
- *
- * @param outputDir the run's `outputDir`
- * @throws RangeError when no run has written there
- */
-export async function readRunLog(outputDir: string): Promise<TrainEvent[]> {
-  const file = join(outputDir, logName);
-  if (!(await exists(file))) {
-    const fix = "run train() first, or give the outputDir of a run";
-    throw new RangeError(problem({ cannot: `read the run log of ${outputDir}`, found: "none", expected: file, fix }));
-  }
-  // What follows the last line break is empty, or a line that a killed process did not finish.
-  const lines = (await readFile(file, "utf8")).split("\n").slice(0, -1);
-  return lines.map((line) => JSON.parse(line) as TrainEvent);
 }
 
 /** The three parts of a dataset, packed. */
@@ -188,93 +171,6 @@ function checkBlockSize({ blockSize, modelName }: TrainingConfig, { positions }:
       fix: `set blockSize: ${positions}`,
     }),
   );
-}
-
-// Knobs that may change when a run goes on: they decide where things lie and when they are said, not what is computed.
-const freeKnobs: readonly (keyof TrainingConfig)[] = ["outputDir", "finalModelDir", "logEverySteps", "resume"];
-
-function identityOf(config: TrainingConfig, model: PretrainedModel, data: TrainingData): Record<string, string> {
-  const knobs = Object.entries(config)
-    .filter(([name]) => !freeKnobs.includes(name as keyof TrainingConfig))
-    .map(([name, value]) => [name, JSON.stringify(value)]);
-  return { ...Object.fromEntries(knobs), model: model.sha256, tokenizer: data.tokenizerHash, split: data.splitHash };
-}
-
-async function checkpointToResume(
-  { outputDir }: TrainingConfig,
-  identity: Readonly<Record<string, string>>,
-  warnings: TrainEvent[],
-): Promise<LoadedCheckpoint> {
-  const newest = await newestCheckpoint(outputDir);
-  if (!newest) {
-    throw new RangeError(
-      problem({
-        cannot: "resume",
-        found: `no checkpoint in ${outputDir}`,
-        expected: "one of an earlier run",
-        fix: "set resume: false, or outputDir to the folder of the run",
-      }),
-    );
-  }
-  for (const { folder, reason } of newest.skipped) {
-    warnings.push({ type: "warning", message: `Skipped damaged checkpoint ${folder}: ${reason}` });
-  }
-  const saved = newest.checkpoint.state.identity as Record<string, string>;
-  const different = Object.keys(identity).filter((name) => saved[name] !== identity[name]);
-  if (different.length === 0) return newest.checkpoint;
-  const list = (values: Readonly<Record<string, string>>) =>
-    different.map((name) => `${name} ${values[name]}`).join(", ");
-  throw new RangeError(
-    problem({
-      cannot: `resume from ${newest.checkpoint.folder}`,
-      found: `a run with ${list(identity)}`,
-      expected: list(saved),
-      fix: "set these back, or resume: false to start afresh",
-    }),
-  );
-}
-
-async function* recorded(
-  events: AsyncGenerator<TrainEvent, TrainingResult>,
-  record: (event: TrainEvent) => Promise<TrainEvent>,
-): AsyncGenerator<TrainEvent, TrainingResult> {
-  let finished = false;
-  try {
-    while (true) {
-      const next = await events.next();
-      if (next.done) {
-        finished = true;
-        return next.value;
-      }
-      yield await record(next.value);
-    }
-  } finally {
-    // Leaving the loop must reach the trainer, which then writes its checkpoint.
-    if (!finished) await events.return(undefined as never);
-  }
-}
-
-// A fresh run starts a new log; a resumed one drops what was logged after its checkpoint, since those steps come again.
-async function openRunLog(outputDir: string, step: number): Promise<RunLog> {
-  const file = join(outputDir, logName);
-  const logged = step > 0 && (await exists(file)) ? await readRunLog(outputDir) : [];
-  const history = logged.filter((event) => keepsFor(event, step));
-  await writeFileAtomic(file, history.map(logLine).join(""));
-  return { history, append: (event) => appendFile(file, logLine(event)) };
-}
-
-interface RunLog {
-  /** What the run said up to the checkpoint it resumes from. */
-  readonly history: readonly TrainEvent[];
-  append(event: TrainEvent): Promise<void>;
-}
-
-function logLine(event: TrainEvent): string {
-  return `${JSON.stringify(event)}\n`;
-}
-
-function keepsFor(event: TrainEvent, step: number): boolean {
-  return "step" in event && event.type !== "finish" && event.step <= step;
 }
 
 async function saveFinalModel(run: TrainingRun, data: TrainingData, result: TrainingResult): Promise<void> {

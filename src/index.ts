@@ -15,7 +15,7 @@ export { chooseEngine, type EngineChoice, type EngineOptions, findTensorFlow } f
 export type { CompiledStep, Engine, EngineName, StepFunction, TensorSpec, Variables } from "./engine/engine.js";
 export { describeProgram, type Program } from "./engine/program.js";
 // 4 Train.
-export { readRunLog, type TrainOptions, train } from "./fine-tune.js";
+export { type TrainOptions, train } from "./fine-tune.js";
 // 5 Evaluate.
 export type { SamplingOptions } from "./generate/sampler.js";
 export { type GenerateOptions, type MeasuredLoss, openModel, type TextModel } from "./generate/text-model.js";
@@ -24,6 +24,7 @@ export { loadPretrained, type PretrainedModel } from "./model/pretrained.js";
 // 6 Experiment and scale: whatever a learner changes, quick mode keeps it short in tests.
 export { isQuick } from "./quick.js";
 export type * from "./train/events.js";
+export { readRunLog } from "./train/run-log.js";
 export { learningRateAt, type Schedule } from "./train/schedule.js";
 // Views, in a notebook or a terminal.
 export { compareRunsFigure, trainingFigure } from "./view/chart.js";

@@ -5,12 +5,13 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import type { TrainingConfig } from "../src/config.js";
 import { datasetOf } from "../src/data/dataset.js";
-import { readRunLog, type TrainOptions, train } from "../src/fine-tune.js";
+import { type TrainOptions, train } from "../src/fine-tune.js";
 import { toHuggingFaceConfig } from "../src/model/gpt2-config.js";
 import { loadPretrained } from "../src/model/pretrained.js";
 import { packageRoot } from "../src/paths.js";
 import { listCheckpoints, loadCheckpoint } from "../src/train/checkpoint.js";
 import type { EvaluationEvent, FinishEvent, TrainEvent } from "../src/train/events.js";
+import { readRunLog } from "../src/train/run-log.js";
 import { trainingCurves } from "../src/view/curves.js";
 
 const scratch = await mkdtemp(join(tmpdir(), "fledge-train-"));

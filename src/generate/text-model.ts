@@ -13,7 +13,7 @@ import { hiddenStates } from "../model/gpt2.js";
 import { type Gpt2Config, parameterCount, weightShapes } from "../model/gpt2-config.js";
 import { loadPretrained } from "../model/pretrained.js";
 import { compileEvaluation } from "../train/optimizer.js";
-import { meanLoss, readableLoss } from "../train/trainer.js";
+import { meanLoss, readableLoss } from "../train/trainer-evaluate.js";
 import { type SamplingOptions, sampleToken } from "./sampler.js";
 
 /** How a text is continued; the sampling options say how each token is drawn. */

@@ -11,8 +11,8 @@ import { promisify } from "node:util";
 import { installKernel } from "../../kernel/install.js";
 import { readNotebook } from "../../kernel/notebook.js";
 import { describeFailure, runNotebook } from "../../kernel/run.js";
-import { readRunLog } from "../../src/fine-tune.js";
 import { packageRoot } from "../../src/paths.js";
+import { readRunLog } from "../../src/train/run-log.js";
 import { copyCourse, notebookNames, quickEnvironment } from "./course.js";
 
 describe("the course, all notebooks in order through our kernel", () => {

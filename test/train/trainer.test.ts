@@ -11,7 +11,9 @@ import type { Engine } from "../../src/engine/engine.js";
 import { randomWeights } from "../../src/model/initial.js";
 import { packageRoot } from "../../src/paths.js";
 import type { TrainEvent } from "../../src/train/events.js";
-import { readableLoss, runTraining, type TrainingResult } from "../../src/train/trainer.js";
+import { runTraining } from "../../src/train/trainer.js";
+import { readableLoss } from "../../src/train/trainer-evaluate.js";
+import type { TrainingResult } from "../../src/train/trainer-run.js";
 
 const scratch = await mkdtemp(join(tmpdir(), "fledge-trainer-"));
 after(() => rm(scratch, { recursive: true }));

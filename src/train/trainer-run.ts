@@ -1,0 +1,116 @@
+/**
+ * What a training run is made of, what it keeps, and what it leaves. Types, the plan of its steps, and the record of its
+ * progress that a checkpoint stores. In: a checked configuration and packed blocks. Out: numbers. It runs nothing.
+ */
+import type { TrainingConfig } from "../config.js";
+import { batchCount } from "../data/batches.js";
+import type { PackedBlocks } from "../data/pack.js";
+import type { Engine } from "../engine/engine.js";
+import type { Gpt2Config } from "../model/gpt2-config.js";
+import type { LoadedCheckpoint } from "./checkpoint.js";
+import { learningRateAt } from "./schedule.js";
+
+/** Everything a run is made of, loaded and checked. */
+export interface TrainingRun {
+  readonly config: TrainingConfig;
+  readonly engine: Engine;
+  readonly engineReason: string;
+  readonly runId: string;
+  readonly modelConfig: Gpt2Config;
+  readonly weights: ReadonlyMap<string, Float32Array>;
+  readonly train: PackedBlocks;
+  readonly validation: PackedBlocks;
+  /** Hashes of model, data, tokenizer, split and knobs; a checkpoint of another run is refused by their names. */
+  readonly identity: Readonly<Record<string, string>>;
+  readonly tokenizerFolder: string;
+  readonly checkpoint?: LoadedCheckpoint;
+  readonly signal?: AbortSignal;
+  /** Milliseconds from any fixed point. */
+  readonly now: () => number;
+}
+
+/** What a run leaves: the weights with the lowest validation loss. */
+export interface TrainingResult {
+  readonly weights: ReadonlyMap<string, Float32Array>;
+  readonly step: number;
+  readonly reason: "completed" | "early-stopping" | "aborted";
+  readonly seconds: number;
+  readonly best: BestEvaluation;
+  readonly baseLoss: number;
+}
+
+/** The evaluation with the lowest validation loss, nats per token. */
+export interface BestEvaluation {
+  readonly step: number;
+  readonly validationLoss: number;
+}
+
+/** What a checkpoint keeps besides the weights: everything that decides how the run goes on. Plain JSON. */
+export interface Progress {
+  step: number;
+  /** Step of the last evaluation; an evaluation that a stop has cut off is made up for. */
+  evaluatedStep: number;
+  baseLoss: number;
+  best: BestEvaluation;
+  evaluationsWithoutImprovement: number;
+  logNats: number;
+  logTokens: number;
+  /** Training time so far, over all processes that had a part in the run. */
+  seconds: number;
+}
+
+/** The progress of a run that has not begun, or that of its checkpoint. */
+export function progressOf(checkpoint: LoadedCheckpoint | undefined): Progress {
+  if (checkpoint) return structuredClone(checkpoint.state.progress) as Progress;
+  return {
+    step: 0,
+    evaluatedStep: -1,
+    baseLoss: Number.NaN,
+    best: { step: 0, validationLoss: Number.POSITIVE_INFINITY },
+    evaluationsWithoutImprovement: 0,
+    logNats: 0,
+    logTokens: 0,
+    seconds: 0,
+  };
+}
+
+/** When a run does what, in optimiser steps. */
+export interface RunPlan {
+  readonly perEpoch: number;
+  readonly total: number;
+  /** Steps after which the model is evaluated; 0 is the model before training. */
+  readonly evaluationSteps: ReadonlySet<number>;
+}
+
+/** Plans a run from its configuration and its training blocks. */
+export function planRun(config: TrainingConfig, train: PackedBlocks): RunPlan {
+  const perEpoch = Math.ceil(batchCount(train, config.batchSize) / config.gradientAccumulation);
+  const all = perEpoch * config.numEpochs;
+  const total = config.maxSteps > 0 ? Math.min(all, config.maxSteps) : all;
+  return { perEpoch, total, evaluationSteps: evaluationSteps(perEpoch, total, config) };
+}
+
+function evaluationSteps(perEpoch: number, total: number, config: TrainingConfig): Set<number> {
+  const steps = new Set<number>([0, total]);
+  for (let epoch = 0; epoch < config.numEpochs; epoch++) {
+    for (let part = 1; part <= config.evaluationsPerEpoch; part++) {
+      const step = epoch * perEpoch + Math.round((perEpoch * part) / config.evaluationsPerEpoch);
+      if (step > 0 && step <= total) steps.add(step);
+    }
+  }
+  return steps;
+}
+
+/**
+ * Learning rate of a step of the run.
+ *
+ * @param step steps already made: 0 for the first one
+ */
+export function learningRateOf(config: TrainingConfig, plan: RunPlan, step: number): number {
+  return learningRateAt({ ...config, name: config.schedule, totalSteps: plan.total }, step);
+}
+
+/** Settings that make a run calmer, for messages. */
+export function calmerSettings({ learningRate, warmupSteps }: TrainingConfig): string {
+  return `set learningRate: ${learningRate / 10}, or warmupSteps: ${Math.max(100, warmupSteps * 2)}`;
+}
