@@ -14,7 +14,7 @@ import { type TensorData, writeSafetensors } from "../model/safetensors.js";
 /** A model to be written. */
 export interface ModelContent {
   readonly config: Gpt2Config;
-  /** By full Hugging Face name; the tied head is not among them. */
+  /** By full Hugging Face name; a tied head is not among them. */
   readonly weights: ReadonlyMap<string, Float32Array>;
   /** Where tokenizer.json and its companions are copied from. */
   readonly tokenizerFolder: string;

@@ -10,7 +10,7 @@ import { chooseEngine, type EngineOptions } from "../engine/choose.js";
 import type { CompiledStep, Engine } from "../engine/engine.js";
 import { problem } from "../message.js";
 import { hiddenStates } from "../model/gpt2.js";
-import { type Gpt2Config, parameterCount, weightShapes } from "../model/gpt2-config.js";
+import { type Gpt2Config, headName, parameterCount, weightShapes } from "../model/gpt2-config.js";
 import { loadPretrained } from "../model/pretrained.js";
 import { compileEvaluation } from "../train/optimizer.js";
 import { meanLoss, readableLoss } from "../train/trainer-evaluate.js";
@@ -160,7 +160,7 @@ export class TextModel {
       const weight = (name: string) => variables.read(name);
       const hidden = hiddenStates(inputs, { B: 1, T: length }, weight, config); // [T, C]
       const row = tf.gather(hidden, last as tf.Tensor1D) as tf.Tensor2D; // [1, C]
-      return { logits: tf.matMul(row, weight("transformer.wte.weight") as tf.Tensor2D, false, true) };
+      return { logits: tf.matMul(row, weight(headName(config)) as tf.Tensor2D, false, true) };
     });
   }
 }

@@ -21,6 +21,8 @@ export interface Gpt2Config {
   readonly layerNormEpsilon: number;
   /** The token that ends a document; GPT-2 has 50256. */
   readonly endOfTextId: number;
+  /** The output head is a matrix of its own, not the token embedding again. Default false, as in GPT-2. */
+  readonly untiedHead?: boolean;
 }
 
 /** The sizes of the GPT-2 family as published: distilgpt2, gpt2 and gpt2-medium share the vocabulary and positions. */
@@ -31,7 +33,6 @@ const REQUIRED = new Map<string, unknown>([
   ["scale_attn_weights", true],
   ["scale_attn_by_inverse_layer_idx", false],
   ["add_cross_attention", false],
-  ["tie_word_embeddings", true],
 ]);
 
 // Two names of one function: 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))).
@@ -79,6 +80,8 @@ export function parseGpt2Config(json: Readonly<Record<string, unknown>>, source 
   if (endOfTextId >= vocabularySize) {
     throw refuse(`eos_token_id ${endOfTextId}`, `an id below vocab_size ${vocabularySize}`);
   }
+  const tied = json.tie_word_embeddings ?? true;
+  if (typeof tied !== "boolean") throw wrongType(source, "tie_word_embeddings", tied, "true or false");
   return {
     vocabularySize,
     positions: integer(json, "n_positions", DEFAULTS.positions, source),
@@ -87,6 +90,7 @@ export function parseGpt2Config(json: Readonly<Record<string, unknown>>, source 
     heads,
     layerNormEpsilon,
     endOfTextId,
+    ...(!tied && { untiedHead: true }),
   };
 }
 
@@ -131,7 +135,7 @@ export function toHuggingFaceConfig(config: Gpt2Config): Record<string, unknown>
     embd_pdrop: 0,
     attn_pdrop: 0,
     scale_attn_weights: true,
-    tie_word_embeddings: true,
+    tie_word_embeddings: config.untiedHead !== true,
     use_cache: true,
     bos_token_id: config.endOfTextId,
     eos_token_id: config.endOfTextId,
@@ -140,7 +144,7 @@ export function toHuggingFaceConfig(config: Gpt2Config): Record<string, unknown>
 }
 
 /**
- * The weights of a GPT-2 by their Hugging Face names, in the order they are used; the head is `transformer.wte.weight` again.
+ * The weights of a GPT-2 by their Hugging Face names, in the order they are used; {@link headName} says which is the head.
  * Dense layers are Conv1D, stored [in, out].
  *
  * @returns name → shape.
@@ -170,7 +174,17 @@ export function weightShapes(config: Gpt2Config): Map<string, readonly number[]>
     dense(`${h}.mlp.c_proj`, 4 * C, C);
   }
   layerNorm("transformer.ln_f");
+  if (config.untiedHead) shapes.set(headName(config), [V, C]);
   return shapes;
+}
+
+/**
+ * The weight [V, C] that turns hidden states into logits.
+ *
+ * @returns `transformer.wte.weight`, the token embedding again, or `lm_head.weight` where the head is untied
+ */
+export function headName(config: Gpt2Config): string {
+  return config.untiedHead ? "lm_head.weight" : "transformer.wte.weight";
 }
 
 /** How many numbers a model learns: distilgpt2 has 81,912,576. */

@@ -8,7 +8,7 @@ import { basename, join, resolve } from "node:path";
 import { exists, readJson, sha256File } from "../files.js";
 import { nearest, problem } from "../message.js";
 import { packageRoot } from "../paths.js";
-import { type Gpt2Config, parseGpt2Config, weightShapes } from "./gpt2-config.js";
+import { type Gpt2Config, headName, parseGpt2Config, weightShapes } from "./gpt2-config.js";
 import { readSafetensorsHeader, streamSafetensors, type TensorEntry, toFloat32 } from "./safetensors.js";
 
 /** A model as read from disk. */
@@ -23,6 +23,9 @@ export interface PretrainedModel {
 
 /** The model that travels with Fledge. */
 export const EMBEDDED_MODEL = "fledge-base";
+
+// The output head; files of a tied model may hold it as a copy of the embedding.
+const HEAD = "lm_head.weight";
 
 // Known by name, but only on the Hub.
 const HUB_MODELS = ["distilgpt2", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "PingVortex/VLM-1"];
@@ -80,14 +83,14 @@ export async function loadPretrained(nameOrFolder: string): Promise<PretrainedMo
   let head: Float32Array | undefined;
   for await (const [name, tensor] of streamSafetensors(path, ({ name }) => !isBuffer(name))) {
     const values = toFloat32(tensor, `weight "${name}" of ${path}`);
-    if (name === "lm_head.weight") head = values;
+    if (name === HEAD && headName(config) !== HEAD) head = values;
     else read.set(fullName(name), values);
   }
   const embedding = read.get("transformer.wte.weight");
   if (head !== undefined && embedding !== undefined && !sameValues(head, embedding)) {
     const found = "an output head of its own (lm_head.weight differs from transformer.wte.weight)";
-    const fix = "choose a GPT-2 whose head is tied to its embedding";
-    throw new RangeError(problem({ cannot: `load ${path}`, found, expected: "a tied head", fix }));
+    const fix = `set "tie_word_embeddings": false in ${configPath} to use that head`;
+    throw new RangeError(problem({ cannot: `load ${path}`, found, expected: "the tied head of its config.json", fix }));
   }
   const weights = new Map<string, Float32Array>();
   for (const name of shapes.keys()) {
@@ -103,7 +106,7 @@ function isBuffer(name: string): boolean {
 }
 
 function fullName(name: string): string {
-  return name.startsWith("transformer.") ? name : `transformer.${name}`;
+  return name === HEAD || name.startsWith("transformer.") ? name : `transformer.${name}`;
 }
 
 function sameValues(a: Float32Array, b: Float32Array): boolean {
@@ -120,8 +123,8 @@ function checkWeights(
   const faults: string[] = [];
   for (const { name, shape } of entries) {
     if (isBuffer(name)) continue;
-    const full = name === "lm_head.weight" ? name : fullName(name);
-    const expected = shapes.get(full === "lm_head.weight" ? "transformer.wte.weight" : full);
+    const full = fullName(name);
+    const expected = shapes.get(full === HEAD ? "transformer.wte.weight" : full);
     if (expected === undefined) faults.push(`${name} [${shape.join(", ")}] belongs to no GPT-2 of this size`);
     else if (seen.has(full)) faults.push(`${full} is there with and without "transformer."`);
     else if (expected.join() !== shape.join()) {

@@ -7,7 +7,7 @@
 import * as tf from "@tensorflow/tfjs";
 import type { Engine, TensorSpec, VariableInit, Variables } from "../engine/engine.js";
 import { hiddenStates } from "../model/gpt2.js";
-import { type Gpt2Config, weightShapes } from "../model/gpt2-config.js";
+import { type Gpt2Config, headName, weightShapes } from "../model/gpt2-config.js";
 import { crossEntropySum } from "../model/loss.js";
 
 /** Constants of AdamW; the defaults are PyTorch's and Hugging Face's. */
@@ -146,7 +146,7 @@ function summedLoss(
 ): tf.Tensor {
   const weight = (name: string) => weights.get(name) as tf.Tensor;
   const hidden = hiddenStates(inputs as tf.Tensor, shape, weight, config, positions);
-  return crossEntropySum(hidden, weight("transformer.wte.weight"), targets as tf.Tensor);
+  return crossEntropySum(hidden, weight(headName(config)), targets as tf.Tensor);
 }
 
 function batchSpecs({ B, T, separateDocuments }: BatchShape): Record<string, TensorSpec> {

@@ -1,11 +1,9 @@
 /** Saved model folders: loaded back by Fledge, by Python's transformers (same logits) and by transformers.js (same tokens). */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { promisify } from "node:util";
 import { AutoTokenizer, env } from "@xenova/transformers";
 import { loadTokenizer } from "../../src/data/tokenizer.js";
 import { type ModelFolderContent, saveModelFolder } from "../../src/export/huggingface.js";
@@ -13,8 +11,8 @@ import { loadPretrained } from "../../src/model/pretrained.js";
 import { readSafetensors } from "../../src/model/safetensors.js";
 import { packageRoot } from "../../src/paths.js";
 import { golden, goldenFolder } from "../golden.js";
+import { askPython, type LoadedFolder, missingPython } from "./python.js";
 
-const run = promisify(execFile);
 const tokenizerFolder = join(packageRoot(), "models/fledge-base");
 const TEXT = "Fellow citizens: 1,000 words — naïve  spaces\n\n   and ends.";
 
@@ -88,13 +86,8 @@ test("saveModelFolder() words what the disk refuses", async () => {
 });
 
 test("a saved folder gives Python's transformers the golden logits within 1e-4 and the golden greedy tokens", async (context) => {
-  const python = join(packageRoot(), ".venv/bin/python");
-  const environment = { ...process.env, HF_HUB_OFFLINE: "1", TRANSFORMERS_VERBOSITY: "error" };
-  try {
-    await run(python, ["-c", "import torch, transformers"], { env: environment });
-  } catch {
-    return context.skip("Python's torch and transformers are not installed: pip install -r requirements-test.txt");
-  }
+  const missing = await missingPython("torch, transformers");
+  if (missing) return context.skip(missing);
   const folder = await saveModelFolder(join(root, "python"), await goldenContent());
   const mask = golden.batches.attention_mask[0] as number[][];
   const question = {
@@ -106,9 +99,7 @@ test("a saved folder gives Python's transformers the golden logits within 1e-4 a
   };
   const questionPath = join(root, "question.json");
   await writeFile(questionPath, JSON.stringify(question));
-  const script = join(packageRoot(), "test/export/load_folder.py");
-  const { stdout } = await run(python, [script, folder, questionPath], { env: environment, maxBuffer: 1 << 26 });
-  const answer = JSON.parse(stdout);
+  const answer = await askPython<LoadedFolder>("load_folder.py", folder, questionPath);
 
   assert.deepEqual(answer.missing, []);
   assert.deepEqual(answer.unexpected, []);
@@ -119,7 +110,7 @@ test("a saved folder gives Python's transformers the golden logits within 1e-4 a
     if (valid === 0) continue; // what a padded position sees is each implementation's own
     for (let id = 0; id < vocabulary; id++) {
       const at = position * vocabulary + id;
-      const difference = Math.abs(answer.logits[at] - (expected[at] ?? Number.NaN));
+      const difference = Math.abs((answer.logits[at] as number) - (expected[at] ?? Number.NaN));
       assert.ok(difference <= 1e-4, `logit ${id} of position ${position} differs by ${difference}`);
     }
   }

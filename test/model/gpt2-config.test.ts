@@ -6,6 +6,7 @@ import { sizeOf } from "../../src/engine/program.js";
 import { readJson } from "../../src/files.js";
 import {
   type Gpt2Config,
+  headName,
   parameterCount,
   parseGpt2Config,
   toHuggingFaceConfig,
@@ -48,6 +49,15 @@ test("toHuggingFaceConfig() then parseGpt2Config() gives the configuration back"
   assert.deepEqual(parseGpt2Config(toHuggingFaceConfig(distilgpt2)), distilgpt2);
 });
 
+test("parseGpt2Config() and toHuggingFaceConfig() keep an untied head, which weightShapes() then names", () => {
+  const untied = parseGpt2Config({ model_type: "gpt2", n_layer: 6, tie_word_embeddings: false });
+  assert.deepEqual(untied, { ...distilgpt2, untiedHead: true });
+  assert.equal(toHuggingFaceConfig(untied).tie_word_embeddings, false);
+  assert.deepEqual(weightShapes(untied).get("lm_head.weight"), [50257, 768]);
+  assert.equal(headName(untied), "lm_head.weight");
+  assert.equal(headName(distilgpt2), "transformer.wte.weight");
+});
+
 test("weightShapes() are the golden file's names, shapes and order", async () => {
   const config = parseGpt2Config(await readJson(join(golden, "config.json"), "the configuration"));
   const { entries } = await readSafetensorsHeader(join(golden, "model.safetensors"));
@@ -78,7 +88,7 @@ const wrong: [json: Record<string, unknown>, error: string, message: RegExp][] =
   [{ scale_attn_by_inverse_layer_idx: true }, "RangeError", /scale_attn_by_inverse_layer_idx true, expected .+ false/],
   [{ scale_attn_weights: false }, "RangeError", /scale_attn_weights false, expected scale_attn_weights true/],
   [{ add_cross_attention: true }, "RangeError", /add_cross_attention true/],
-  [{ tie_word_embeddings: false }, "RangeError", /tie_word_embeddings false/],
+  [{ tie_word_embeddings: "no" }, "TypeError", /tie_word_embeddings "no", expected true or false/],
   [{ quantization_config: { bits: 8 } }, "RangeError", /quantized weights/],
   [{ n_embd: 10, n_head: 4 }, "RangeError", /n_embd 10 and n_head 4, expected n_embd to be a multiple of n_head/],
   [{ n_inner: 100 }, "RangeError", /n_inner 100, expected n_inner null or 3072/],
