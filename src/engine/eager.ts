@@ -37,6 +37,9 @@ export async function openEager(name: "wasm" | "cpu"): Promise<Engine> {
       await tf.setBackend(name);
       for (const [variable, init] of inits) variables.create(variable, init);
     },
+    async deleteVariables(names) {
+      for (const variable of names) variables.delete(variable);
+    },
     async readVariables(names) {
       const entries = [...names].map(async (variable) => {
         const values = await variables.tensor(variable).data();
@@ -101,6 +104,18 @@ class EagerVariables implements Variables {
   }
   assignAdd(name: string, value: tf.Tensor): void {
     this.replace(name, tf.add(this.tensor(name), value));
+  }
+  assignSlice(name: string, index: tf.Tensor, value: tf.Tensor): tf.Tensor {
+    const whole = this.tensor(name);
+    const [N, P] = whole.shape as [number, number];
+    const places = tf.reshape(tf.range(0, P, 1, "int32"), [1, P, ...whole.shape.slice(2).map(() => 1)]);
+    const chosen = tf.tile(tf.equal(places, index), [N, 1, ...whole.shape.slice(2)]);
+    this.replace(name, tf.where(chosen, tf.add(value, tf.zerosLike(whole)), whole));
+    return this.read(name);
+  }
+  delete(name: string): void {
+    this.tensors.get(name)?.dispose();
+    this.tensors.delete(name);
   }
   adam(update: AdamUpdate): void {
     const { gradient, beta1, beta2, epsilon } = update;

@@ -44,6 +44,15 @@ export interface Variables {
   read(name: string): tf.Tensor;
   assign(name: string, value: tf.Tensor): void;
   assignAdd(name: string, value: tf.Tensor): void;
+  /**
+   * Overwrites one index of axis 1 in place: how a cache takes in a token.
+   *
+   * @param name a variable [N, P, …] that this step has not read yet
+   * @param index [] int32, 0 … P-1
+   * @param value [N, 1, …]
+   * @returns the variable afterwards
+   */
+  assignSlice(name: string, index: tf.Tensor, value: tf.Tensor): tf.Tensor;
   adam(update: AdamUpdate): void;
 }
 
@@ -80,6 +89,8 @@ export interface Engine {
   /** `tensorflow (TensorFlow 2.21.0 on CPU, bfloat16)`: one line for people. */
   readonly description: string;
   createVariables(variables: ReadonlyMap<string, VariableInit>): Promise<void>;
+  /** Frees variables; a compiled step that assigns one brings it back. */
+  deleteVariables(names: Iterable<string>): Promise<void>;
   /** Copies variables to the host. */
   readVariables(names: Iterable<string>): Promise<Map<string, Float32Array>>;
   /**
@@ -88,12 +99,14 @@ export interface Engine {
    * @param name for `describeProgram` and messages
    * @param inputs shape and dtype of every input, by name
    * @param step called once on the compiled engine (with symbolic tensors), at every run on the others
+   * @param precision of its products; default: the engine's
    * @throws Error when the step cannot be traced
    */
   compile<Input extends string, Output extends string>(
     name: string,
     inputs: Readonly<Record<Input, TensorSpec>>,
     step: StepFunction<Input, Output>,
+    precision?: Precision,
   ): Promise<CompiledStep<Input, Output>>;
   /** Frees everything the engine holds; safe to call twice. */
   dispose(): Promise<void>;

@@ -55,6 +55,8 @@ export interface OperationAttributes
   read: { readonly variable: string };
   assign: { readonly variable: string };
   assignAdd: { readonly variable: string };
+  /** inputs: value, as the variable but 1 long on axis 1, and its index there []; output: the variable afterwards. */
+  assignSlice: { readonly variable: string };
   /** inputs: gradient, learningRate, beta1, beta2, beta1Power, beta2Power, epsilon (scalars but the first). */
   adam: { readonly variable: string; readonly firstMoment: string; readonly secondMoment: string };
   addN: object;
@@ -103,7 +105,7 @@ export interface Program {
 
 /** Operations that change state; everything else is pure. */
 export function hasEffect(operation: Operation): boolean {
-  return operation.name === "assign" || operation.name === "assignAdd" || operation.name === "adam";
+  return ["assign", "assignAdd", "assignSlice", "adam"].includes(operation.name);
 }
 
 /**

@@ -58,8 +58,13 @@ class TensorFlowEngine implements Engine {
     for (const [name, { shape, values }] of variables) {
       if (values && values.length !== sizeOf(shape)) throw lengthMismatch(`variable "${name}"`, values.length, shape);
       const handle = this.variable(name, shape);
-      const value = values ? this.placeholder(shape) : this.zeros(shape);
-      if (values) feeds.push({ input: value, values, spec: { shape, dtype: "float32" } });
+      const filler = this.placeholder(values ? shape : []);
+      feeds.push({
+        input: filler,
+        values: values ?? Float32Array.of(0),
+        spec: { shape: values ? shape : [], dtype: "float32" },
+      });
+      const value = values ? filler : this.fill(shape, filler);
       assignments.push(
         this.graph.operation("AssignVariableOp", {
           inputs: [handle, value],
@@ -69,6 +74,17 @@ class TensorFlowEngine implements Engine {
     }
     // One run: TensorFlow prepares a graph anew for each set of targets, which costs more than the copy.
     await this.run(feeds, [], assignments);
+  }
+
+  async deleteVariables(names: Iterable<string>): Promise<void> {
+    const known = [...names].flatMap((name) => this.handles.get(name) ?? []);
+    const destroy = known.map((handle) =>
+      this.graph.operation("DestroyResourceOp", {
+        inputs: [handle],
+        attributes: { ignore_lookup_error: { bool: true } },
+      }),
+    );
+    if (destroy.length > 0) await this.run([], [], destroy);
   }
 
   async readVariables(names: Iterable<string>): Promise<Map<string, Float32Array>> {
@@ -82,8 +98,9 @@ class TensorFlowEngine implements Engine {
     name: string,
     inputs: Readonly<Record<Input, TensorSpec>>,
     step: StepFunction<Input, Output>,
+    precision = this.precision,
   ): Promise<CompiledStep<Input, Output>> {
-    const program = trace(step, { name, inputs, variables: this.shapes, precision: this.precision });
+    const program = trace(step, { name, inputs, variables: this.shapes, precision });
     const emitted = emitTensorFlow(program, this.graph, this.handles);
     const run = (values: Readonly<Record<Input, HostArray>>) => this.runStep(emitted, inputs, values);
     return { program, run: run as CompiledStep<Input, Output>["run"] };
@@ -183,10 +200,10 @@ class TensorFlowEngine implements Engine {
     return this.graph.output("Placeholder", { attributes: { dtype: { type: "float32" }, shape: { shape } } });
   }
 
-  private zeros(shape: readonly number[]): TfOutput {
-    const zero = this.graph.constant(Float32Array.of(0), [], "float32");
+  // Of a number that is fed: TensorFlow makes equal constants one, and variables that share memory could not be written in place.
+  private fill(shape: readonly number[], value: TfOutput): TfOutput {
     const attributes = { T: { type: "float32" }, index_type: { type: "int32" } } as const;
-    return this.graph.output("Fill", { inputs: [this.graph.integers(shape), zero], attributes });
+    return this.graph.output("Fill", { inputs: [this.graph.integers(shape), value], attributes });
   }
 
   private hasGpu(): boolean {

@@ -57,7 +57,7 @@ export function emitTensorFlow(
     value: (id) => values.get(id) as Value,
   };
   for (const operation of program.operations) {
-    if (hasEffect(operation)) {
+    if (hasEffect(operation) && operation.outputs.length === 0) {
       context.effects.push(emitEffect(context, operation));
       continue;
     }
@@ -128,6 +128,8 @@ function emit(context: Context, operation: Operation): TfOutput {
       uses.reads.push(read.oper);
       return read;
     }
+    case "assignSlice":
+      return assignSlice(context, operation);
     case "fill": {
       const typed = result.dtype === "float32" ? Float32Array : result.dtype === "int32" ? Int32Array : Uint8Array;
       const value = graph.constant(typed.of(operation.attributes.value), [], result.dtype);
@@ -259,6 +261,31 @@ function emitEffect(context: Context, operation: Operation): Pointer {
     default:
       throw new Error(`${operation.name} has no effect.`);
   }
+}
+
+// The rows that hold the index, overwritten where they lie: InplaceUpdate gives back the buffer that it was given, which is
+// the variable's own. An assignment would copy the whole variable at every token.
+function assignSlice(context: Context, operation: Extract<Operation, { name: "assignSlice" }>): TfOutput {
+  const { graph } = context;
+  const name = operation.attributes.variable;
+  const { shape } = operation.outputs[0] as Value;
+  const [N, P] = shape as [number, number];
+  const [value, index] = operation.inputs.map((id) => context.handle(id)) as [TfOutput, TfOutput];
+  const uses = usesOf(context, name);
+  const read = graph.output("ReadVariableOp", {
+    inputs: [variable(context, name)],
+    attributes: { dtype: { type: "float32" } },
+    after: uses.written ? [uses.written] : [],
+  });
+  const first = graph.integers(Array.from({ length: N }, (_, row) => row * P));
+  const rows = graph.output("AddV2", { inputs: [first, index], attributes: { T: { type: "int32" } } });
+  const flat = (x: TfOutput, shape: readonly number[]) => reshape(graph, x, shape, "float32");
+  const rest = shape.slice(2);
+  const inputs = [flat(read, [N * P, ...rest]), rows, flat(value, [N, ...rest])];
+  const updated = graph.output("InplaceUpdate", { inputs, attributes: { T: { type: "float32" } } });
+  uses.written = updated.oper;
+  context.effects.push(updated.oper);
+  return flat(updated, shape);
 }
 
 // An update waits for the update before it and for every read since, so that the order of the step function holds.

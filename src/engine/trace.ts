@@ -221,6 +221,37 @@ class TracedVariables implements Variables {
     this.spec(name);
     this.recorder.addMany("assignAdd", [this.recorder.value(value)], { variable: name }, []);
   }
+  assignSlice(name: string, index: tf.Tensor, value: tf.Tensor): tf.Tensor {
+    const { recorder } = this;
+    const spec = this.spec(name);
+    if (
+      recorder.operations.some(
+        ({ name: operation, attributes }) => operation === "read" && attributes.variable === name,
+      )
+    ) {
+      throw new Error(
+        problem({
+          cannot: `write into variable "${name}"`,
+          found: "a read of it before, in the same step",
+          expected: "assignSlice() first, since it changes the variable in place",
+          fix: "use what assignSlice() returns",
+        }),
+      );
+    }
+    const expected = spec.shape.with(1, 1);
+    if (value.shape.join() !== expected.join()) {
+      throw new TypeError(
+        problem({
+          cannot: `write into variable "${name}"`,
+          found: `a value of shape [${value.shape.join(", ")}]`,
+          expected: `[${expected.join(", ")}]`,
+          fix: "reshape the value; only axis 1 may differ from the variable, with length 1",
+        }),
+      );
+    }
+    const inputs = [recorder.value(value), recorder.value(index)];
+    return recorder.tensor(recorder.add("assignSlice", inputs, { variable: name }, [spec]));
+  }
   adam(update: AdamUpdate): void {
     const { gradient, learningRate, beta1, beta2, beta1Power, beta2Power, epsilon } = update;
     const { variable, firstMoment, secondMoment } = update;

@@ -1,0 +1,192 @@
+/**
+ * Compiled decoding: caches of keys and values that stay on the engine, and the steps that fill them. In: rows of token ids.
+ * Out: logits of what follows each row. Steps are compiled once for each number of rows and class of length, and a cache
+ * that is given back is used again. It samples nothing; products are float32, so that a row does not depend on its batch.
+ */
+import * as tf from "@tensorflow/tfjs";
+import type { CompiledStep, Engine, Variables } from "../engine/engine.js";
+import { type CachePart, decodeStep, prefill } from "../model/decode.js";
+import type { Gpt2Config } from "../model/gpt2-config.js";
+
+type PrefillStep = CompiledStep<"tokens" | "starts", "logits">;
+type TokenStep = CompiledStep<"tokens" | "slot" | "starts", "logits">;
+
+// Shortest prompt and shortest cache that are compiled; longer ones double.
+const shortestPrompt = 16;
+const shortestCache = 64;
+
+/** Hands out caches on one engine that holds the weights of one model. */
+export class Decoder {
+  private readonly free = new Map<string, DecodeCache[]>();
+  private readonly all: DecodeCache[] = [];
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly config: Gpt2Config,
+  ) {}
+
+  /**
+   * A cache that has room for rows of a length.
+   *
+   * @param rows B ≥ 1
+   * @param tokens prompt and new tokens of the longest row
+   * @returns a cache for one caller; give it back with `release()`
+   */
+  async open(rows: number, tokens: number): Promise<DecodeCache> {
+    // The prompt may be padded to twice its length, less one.
+    const slots = classOf(tokens, shortestCache);
+    const kind = `${rows}x${slots}`;
+    const free = this.free.get(kind)?.pop();
+    if (free) return free;
+    const cache = new DecodeCache(this.engine, this.config, rows, slots, `cache${this.all.length}`, () => {
+      const others = this.free.get(kind) ?? [];
+      this.free.set(kind, [...others, cache]);
+    });
+    this.all.push(cache);
+    await cache.create();
+    return cache;
+  }
+}
+
+/** Keys and values of a batch of rows; one caller at a time. */
+export class DecodeCache {
+  private readonly prefills = new Map<number, Promise<PrefillStep>>();
+  private step?: Promise<TokenStep>;
+  private reorderStep?: Promise<CompiledStep<"parents", never>>;
+  private starts: Int32Array;
+  private used = 0;
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly config: Gpt2Config,
+    /** B. */
+    readonly rows: number,
+    /** P. */
+    readonly slots: number,
+    private readonly prefix: string,
+    /** Gives the cache back to its decoder. */
+    readonly release: () => void,
+  ) {
+    this.starts = new Int32Array(rows);
+  }
+
+  /** Makes the variables; they are empty until the first prefill. */
+  async create(): Promise<void> {
+    const { width, heads } = this.config;
+    const shape = [this.rows * heads, this.slots, width / heads];
+    await this.engine.createVariables(new Map(this.names().map((name) => [name, { shape }])));
+  }
+
+  /** Tokens that each row can still take in. */
+  get room(): number {
+    const longest = this.used - Math.min(...this.starts);
+    return Math.min(this.slots - this.used, this.config.positions - longest);
+  }
+
+  /**
+   * Reads the prompts; what was in the cache is gone.
+   *
+   * @param prompts B rows of 1 … positions ids
+   * @returns [B, V] logits of what follows each
+   */
+  async prefill(prompts: readonly (readonly number[])[]): Promise<Float32Array> {
+    const longest = Math.max(...prompts.map((prompt) => prompt.length));
+    const T = Math.min(this.slots, classOf(longest, shortestPrompt));
+    const compiled = this.prefills.get(T) ?? this.compilePrefill(T);
+    this.prefills.set(T, compiled);
+    const tokens = new Int32Array(this.rows * T);
+    prompts.forEach((prompt, row) => {
+      tokens.set(prompt, (row + 1) * T - prompt.length);
+      this.starts[row] = T - prompt.length;
+    });
+    this.used = T;
+    return (await (await compiled).run({ tokens, starts: this.starts })).logits;
+  }
+
+  /**
+   * Takes in one token a row.
+   *
+   * @param tokens [B] ids
+   * @returns [B, V] logits of what follows each
+   */
+  async advance(tokens: Int32Array): Promise<Float32Array> {
+    this.step ??= this.compileStep();
+    const slot = Int32Array.of(this.used++);
+    return (await (await this.step).run({ tokens, slot, starts: this.starts })).logits;
+  }
+
+  /**
+   * Makes each row a copy of another: how a beam search goes on with its best beams.
+   *
+   * @param parents [B], which row each row becomes
+   */
+  async reorder(parents: readonly number[]): Promise<void> {
+    if (parents.every((parent, row) => parent === row)) return;
+    this.reorderStep ??= this.compileReorder();
+    await (await this.reorderStep).run({ parents: Int32Array.from(parents) });
+    this.starts = Int32Array.from(parents, (parent) => this.starts[parent] as number);
+  }
+
+  private names(): string[] {
+    const parts: CachePart[] = ["key", "value"];
+    return parts.flatMap((part) =>
+      Array.from({ length: this.config.layers }, (_, layer) => this.variable(layer, part)),
+    );
+  }
+
+  private variable(layer: number, part: CachePart): string {
+    return `${this.prefix}.${part}.${layer}`;
+  }
+
+  private compilePrefill(T: number): Promise<PrefillStep> {
+    const { rows: B, slots: P } = this;
+    const specs = { tokens: { shape: [B * T], dtype: "int32" }, starts: { shape: [B], dtype: "int32" } } as const;
+    const step = ({ tokens, starts }: Record<"tokens" | "starts", tf.Tensor>, variables: Variables) => {
+      const weight = (name: string) => variables.read(name);
+      const logits = prefill(tokens, starts, { B, T, P }, weight, this.config, (layer, part, values) =>
+        variables.assign(this.variable(layer, part), values),
+      );
+      return { logits };
+    };
+    return this.engine.compile(`prefill ${B} x ${T}`, specs, step, "float32");
+  }
+
+  private compileStep(): Promise<TokenStep> {
+    const { rows: B, slots: P } = this;
+    const specs = {
+      tokens: { shape: [B], dtype: "int32" },
+      slot: { shape: [1], dtype: "int32" },
+      starts: { shape: [B], dtype: "int32" },
+    } as const;
+    const step = ({ tokens, slot, starts }: Record<"tokens" | "slot" | "starts", tf.Tensor>, variables: Variables) => {
+      const index = tf.reshape(slot, []);
+      const weight = (name: string) => variables.read(name);
+      const logits = decodeStep(tokens, index, starts, { B, P }, weight, this.config, (layer, part, value) =>
+        variables.assignSlice(this.variable(layer, part), index, value),
+      );
+      return { logits };
+    };
+    return this.engine.compile(`decode ${B} x ${P}`, specs, step, "float32");
+  }
+
+  private compileReorder(): Promise<CompiledStep<"parents", never>> {
+    const { rows: B, slots: P } = this;
+    const { heads: H, width: C } = this.config;
+    return this.engine.compile(
+      `reorder ${B} x ${P}`,
+      { parents: { shape: [B], dtype: "int32" } },
+      ({ parents }, variables) => {
+        for (const name of this.names()) {
+          const rows = tf.reshape(variables.read(name), [B, (H * P * C) / H]); // [B, H*P*D]
+          variables.assign(name, tf.reshape(tf.gather(rows, parents as tf.Tensor1D), [B * H, P, C / H]));
+        }
+        return {};
+      },
+      "float32",
+    );
+  }
+}
+
+function classOf(length: number, shortest: number): number {
+  return Math.max(shortest, 2 ** Math.ceil(Math.log2(length)));
+}
