@@ -6,6 +6,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { cpus } from "node:os";
 import { join } from "node:path";
+import { checkPlan, checkPositions } from "./config/contradictions.js";
 import { resolveConfig, type TrainingConfig } from "./config.js";
 import { type Dataset, loadDataset } from "./data/dataset.js";
 import { type PackedBlocks, packDocuments } from "./data/pack.js";
@@ -15,17 +16,17 @@ import { chooseEngine } from "./engine/choose.js";
 import { modelCard } from "./export/card.js";
 import { checkModelFolder, saveModelFolder } from "./export/huggingface.js";
 import { readJson } from "./files.js";
-import { problem } from "./message.js";
-import { type Gpt2Config, parameterCount, parseGpt2Config } from "./model/gpt2-config.js";
+import { parameterCount, parseGpt2Config } from "./model/gpt2-config.js";
 import { randomWeights } from "./model/initial.js";
 import { loadPretrained, type PretrainedModel, resolveModel } from "./model/pretrained.js";
 import { prepareOutputDir } from "./train/checkpoint.js";
 import type { FinishEvent, StartEvent, TrainEvent } from "./train/events.js";
+import { planRun } from "./train/plan.js";
 import { checkpointToResume, identityOf } from "./train/resume.js";
 import { logged, openRunLog, readRunLog } from "./train/run-log.js";
 import { runTraining } from "./train/trainer.js";
 import { readableLoss } from "./train/trainer-evaluate.js";
-import { planRun, type TrainingResult, type TrainingRun } from "./train/trainer-run.js";
+import type { TrainingResult, TrainingRun } from "./train/trainer-run.js";
 import { saveTrainingPlot } from "./view/training-plot.js";
 
 /** What a run is given besides its knobs. */
@@ -58,9 +59,10 @@ export async function* train(
   const config = resolveConfig(given ? { ...settings, datasetName: given.name } : settings);
   const now = options.now ?? (() => performance.now());
   const model = await loadModel(config);
-  checkBlockSize(config, model.config);
+  checkPositions(config, model.config.positions);
   const data = await loadData(config, model, given);
-  const { perEpoch, total } = planRun(config, data.train);
+  const plan = planRun(config, data.train.count);
+  if (!config.resume) checkPlan(config, plan, data.train.count);
   await checkModelFolder(config.finalModelDir);
   await prepareOutputDir(config.outputDir);
   const hashes = { model: model.sha256, tokenizer: data.tokenizerHash, split: data.splitHash };
@@ -84,9 +86,9 @@ export async function* train(
       parameters: parameterCount(model.config),
       trainTokens: data.train.sourceTokens,
       validationTokens: data.validation.sourceTokens,
-      totalSteps: total,
-      stepsPerEpoch: perEpoch,
-      tokensPerStep: config.batchSize * config.gradientAccumulation * config.blockSize,
+      totalSteps: plan.total,
+      stepsPerEpoch: plan.perEpoch,
+      tokensPerStep: plan.tokensPerStep,
       resumedFromStep: checkpoint?.step ?? 0,
     };
     await log.append(start);
@@ -161,23 +163,11 @@ async function loadModel(config: TrainingConfig): Promise<PretrainedModel> {
   return { folder, config: modelConfig, weights: randomWeights(modelConfig, config.seed), sha256 };
 }
 
-function checkBlockSize({ blockSize, modelName }: TrainingConfig, { positions }: Gpt2Config): void {
-  if (blockSize <= positions) return;
-  throw new RangeError(
-    problem({
-      cannot: `use blockSize: ${blockSize}`,
-      found: `a model "${modelName}" of ${positions} positions`,
-      expected: `at most ${positions}`,
-      fix: `set blockSize: ${positions}`,
-    }),
-  );
-}
-
 async function saveFinalModel(run: TrainingRun, data: TrainingData, result: TrainingResult): Promise<void> {
   const { config, modelConfig } = run;
   const { dataset, validation } = data;
   const { outputDir: _outputDir, finalModelDir, resume: _resume, ...trainingArguments } = config;
-  const tuned = result.best.validationLoss;
+  const tuned = result.validationLoss;
   const card = modelCard({
     title: `${config.modelName.split(/[\\/]/).at(-1)} on ${dataset.name}`,
     ...(config.initialWeights === "pretrained" && { baseModel: config.modelName }),

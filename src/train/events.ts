@@ -87,7 +87,8 @@ export interface WarningEvent {
 /** Last event of every run that ended in order. */
 export interface FinishEvent {
   readonly type: "finish";
-  readonly reason: "completed" | "early-stopping" | "aborted";
+  /** `time-limit`: `maxMinutes` were over. `aborted`: stopped by hand, to be resumed. */
+  readonly reason: "completed" | "early-stopping" | "time-limit" | "aborted";
   readonly step: number;
   readonly seconds: number;
   readonly peakMemoryBytes: number;

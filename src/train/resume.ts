@@ -8,7 +8,14 @@ import { type LoadedCheckpoint, newestCheckpoint } from "./checkpoint.js";
 import type { TrainEvent } from "./events.js";
 
 // Knobs that may change when a run goes on: they decide where things lie and when they are said, not what is computed.
-const freeKnobs: readonly (keyof TrainingConfig)[] = ["outputDir", "finalModelDir", "logEverySteps", "resume"];
+const freeKnobs: readonly (keyof TrainingConfig)[] = [
+  "outputDir",
+  "finalModelDir",
+  "logEverySteps",
+  "maxMinutes",
+  "keepBest",
+  "resume",
+];
 
 /**
  * What makes a run itself: every knob that decides what is computed, and the hashes of what it is computed from.

@@ -7,7 +7,8 @@ import type { PackedBlocks } from "../data/pack.js";
 import { problem } from "../message.js";
 import type { EvaluationEvent } from "./events.js";
 import type { compileEvaluation } from "./optimizer.js";
-import { calmerSettings, type Progress, type RunPlan, type TrainingRun } from "./trainer-run.js";
+import type { RunPlan } from "./plan.js";
+import { calmerSettings, type Progress, type TrainingRun } from "./trainer-run.js";
 
 /** The summed loss of one micro-batch in nats. */
 export type Evaluate = Awaited<ReturnType<typeof compileEvaluation>>;
@@ -38,7 +39,10 @@ export async function evaluateRun(
   }
   const isBest = validationLoss < progress.best.validationLoss;
   if (isBest) progress.best = { step: progress.step, validationLoss };
-  progress.evaluationsWithoutImprovement = isBest ? 0 : progress.evaluationsWithoutImprovement + 1;
+  const isImproved = validationLoss < progress.improvedLoss - config.minDelta;
+  if (isImproved) progress.improvedLoss = validationLoss;
+  progress.evaluationsWithoutImprovement = isImproved ? 0 : progress.evaluationsWithoutImprovement + 1;
+  progress.lastLoss = validationLoss;
   if (progress.step === 0) progress.baseLoss = validationLoss;
   progress.evaluatedStep = progress.step;
   return {

@@ -1,13 +1,14 @@
 /**
- * What a training run is made of, what it keeps, and what it leaves. Types, the plan of its steps, and the record of its
- * progress that a checkpoint stores. In: a checked configuration and packed blocks. Out: numbers. It runs nothing.
+ * What a training run is made of, what it keeps, and what it leaves. Types, and the record of its progress that a
+ * checkpoint stores. The plan of its steps is plan.ts. It runs nothing.
  */
 import type { TrainingConfig } from "../config.js";
-import { batchCount } from "../data/batches.js";
 import type { PackedBlocks } from "../data/pack.js";
 import type { Engine } from "../engine/engine.js";
 import type { Gpt2Config } from "../model/gpt2-config.js";
 import type { LoadedCheckpoint } from "./checkpoint.js";
+import type { FinishEvent } from "./events.js";
+import type { RunPlan } from "./plan.js";
 import { learningRateAt } from "./schedule.js";
 
 /** Everything a run is made of, loaded and checked. */
@@ -29,13 +30,16 @@ export interface TrainingRun {
   readonly now: () => number;
 }
 
-/** What a run leaves: the weights with the lowest validation loss. */
+/** What a run leaves. */
 export interface TrainingResult {
+  /** Those of the best evaluation, or the last ones where `keepBest` is off. */
   readonly weights: ReadonlyMap<string, Float32Array>;
   readonly step: number;
-  readonly reason: "completed" | "early-stopping" | "aborted";
+  readonly reason: FinishEvent["reason"];
   readonly seconds: number;
   readonly best: BestEvaluation;
+  /** Validation loss of `weights`. */
+  readonly validationLoss: number;
   readonly baseLoss: number;
 }
 
@@ -52,6 +56,9 @@ export interface Progress {
   evaluatedStep: number;
   baseLoss: number;
   best: BestEvaluation;
+  /** Loss of the last evaluation, and of the last that was better by `minDelta`: what early stopping measures by. */
+  lastLoss: number;
+  improvedLoss: number;
   evaluationsWithoutImprovement: number;
   logNats: number;
   logTokens: number;
@@ -67,38 +74,13 @@ export function progressOf(checkpoint: LoadedCheckpoint | undefined): Progress {
     evaluatedStep: -1,
     baseLoss: Number.NaN,
     best: { step: 0, validationLoss: Number.POSITIVE_INFINITY },
+    lastLoss: Number.NaN,
+    improvedLoss: Number.POSITIVE_INFINITY,
     evaluationsWithoutImprovement: 0,
     logNats: 0,
     logTokens: 0,
     seconds: 0,
   };
-}
-
-/** When a run does what, in optimiser steps. */
-export interface RunPlan {
-  readonly perEpoch: number;
-  readonly total: number;
-  /** Steps after which the model is evaluated; 0 is the model before training. */
-  readonly evaluationSteps: ReadonlySet<number>;
-}
-
-/** Plans a run from its configuration and its training blocks. */
-export function planRun(config: TrainingConfig, train: PackedBlocks): RunPlan {
-  const perEpoch = Math.ceil(batchCount(train, config.batchSize) / config.gradientAccumulation);
-  const all = perEpoch * config.numEpochs;
-  const total = config.maxSteps > 0 ? Math.min(all, config.maxSteps) : all;
-  return { perEpoch, total, evaluationSteps: evaluationSteps(perEpoch, total, config) };
-}
-
-function evaluationSteps(perEpoch: number, total: number, config: TrainingConfig): Set<number> {
-  const steps = new Set<number>([0, total]);
-  for (let epoch = 0; epoch < config.numEpochs; epoch++) {
-    for (let part = 1; part <= config.evaluationsPerEpoch; part++) {
-      const step = epoch * perEpoch + Math.round((perEpoch * part) / config.evaluationsPerEpoch);
-      if (step > 0 && step <= total) steps.add(step);
-    }
-  }
-  return steps;
 }
 
 /**

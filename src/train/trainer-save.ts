@@ -39,8 +39,9 @@ export function initialValues({ checkpoint, weights }: TrainingRun): Map<string,
   return values;
 }
 
-/** The weights of the best evaluation. */
-export async function bestWeights(run: TrainingRun, best: BestEvaluation): Promise<ReadonlyMap<string, Float32Array>> {
+/** The weights that the run ends with: of the best evaluation, or the last ones where `keepBest` is off. */
+export async function finalWeights(run: TrainingRun, best: BestEvaluation): Promise<ReadonlyMap<string, Float32Array>> {
+  if (!run.config.keepBest) return run.engine.readVariables(weightShapes(run.modelConfig).keys());
   if (best.step === 0) return run.weights;
   return (await loadCheckpoint(join(run.config.outputDir, checkpointName(best.step)))).weights;
 }

@@ -7,7 +7,8 @@ import { type Batch, trainingBatches } from "../data/batches.js";
 import { problem } from "../message.js";
 import type { LogEvent, SkippedEvent, TrainEvent } from "./events.js";
 import type { TrainingSteps } from "./optimizer.js";
-import { calmerSettings, learningRateOf, type Progress, type RunPlan, type TrainingRun } from "./trainer-run.js";
+import type { RunPlan } from "./plan.js";
+import { calmerSettings, learningRateOf, type Progress, type TrainingRun } from "./trainer-run.js";
 
 /** Refused steps in a row after which a run gives up. */
 const refusalsBeforeStop = 3;
@@ -37,18 +38,24 @@ export class Stepper {
     const { run, plan, progress } = this;
     const { config, now } = run;
     const began = now();
-    const window = [...this.window()];
-    const last = window.pop() as Batch;
-    for (const batch of window) await steps.accumulate(batch);
-    const tokens = window.reduce((sum, batch) => sum + batch.targetCount, last.targetCount);
-    const learningRate = learningRateOf(config, plan, progress.step);
-    const { weightDecay, clipNorm } = config;
-    const update = { step: progress.step + 1, learningRate, weightDecay, clipNorm, tokens };
-    const { nats, gradientNorm } = await steps.step(last, update);
+    let nats = 0;
+    let tokens = 0;
+    for (const batch of this.window()) {
+      nats += await steps.accumulate(batch);
+      tokens += batch.targetCount;
+    }
+    const gradientNorm = (await steps.gradientNorm()) / tokens;
     const loss = nats / tokens;
+    const learningRate = learningRateOf(config, plan, progress.step);
     progress.step++;
-    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) return [this.refuse(loss, gradientNorm)];
+    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
+      await steps.discard();
+      return [this.refuse(loss, gradientNorm)];
+    }
     this.refusals = 0;
+    const clipping = Math.min(1, config.clipNorm / (gradientNorm + 1e-6));
+    const update = { step: progress.step, learningRate, weightDecay: config.weightDecay };
+    await steps.update({ ...update, gradientScale: clipping / tokens });
     progress.logNats += nats;
     progress.logTokens += tokens;
     const secondsPerStep = this.elapsedSeconds() / (progress.step - this.firstStep);

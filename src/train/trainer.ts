@@ -5,9 +5,10 @@
  */
 import type { TrainEvent } from "./events.js";
 import { compileEvaluation, compileTraining, trainingVariables } from "./optimizer.js";
+import { planRun } from "./plan.js";
 import { evaluateRun } from "./trainer-evaluate.js";
-import { planRun, progressOf, type TrainingResult, type TrainingRun } from "./trainer-run.js";
-import { bestWeights, initialValues, saveRun } from "./trainer-save.js";
+import { progressOf, type TrainingResult, type TrainingRun } from "./trainer-run.js";
+import { finalWeights, initialValues, saveRun } from "./trainer-save.js";
 import { Stepper } from "./trainer-step.js";
 
 /**
@@ -18,16 +19,17 @@ import { Stepper } from "./trainer-step.js";
  */
 export async function* runTraining(run: TrainingRun): AsyncGenerator<TrainEvent, TrainingResult> {
   const { config, modelConfig, engine } = run;
-  const plan = planRun(config, run.train);
+  const plan = planRun(config, run.train.count);
   const progress = progressOf(run.checkpoint);
   const started = run.now();
   const secondsBefore = progress.seconds;
   const elapsedSeconds = () => (run.now() - started) / 1000;
+  const budgetSeconds = 60 * config.maxMinutes;
   const stepper = new Stepper(run, plan, progress, elapsedSeconds);
   await engine.createVariables(trainingVariables(modelConfig, initialValues(run)));
   const separateDocuments = run.train.documentEnd !== undefined;
   const shape = { B: config.batchSize, T: config.blockSize, separateDocuments };
-  const steps = compileTraining(engine, modelConfig, shape);
+  const steps = await compileTraining(engine, modelConfig, shape);
   const evaluate = await compileEvaluation(engine, modelConfig, shape);
   let saved = run.checkpoint ? progress.step : 0;
   let atBoundary = false;
@@ -40,7 +42,9 @@ export async function* runTraining(run: TrainingRun): AsyncGenerator<TrainEvent,
   };
   try {
     while (true) {
-      if (plan.evaluationSteps.has(progress.step) && progress.evaluatedStep !== progress.step) {
+      const isOutOfTime = budgetSeconds > 0 && progress.step > 0 && secondsBefore + elapsedSeconds() >= budgetSeconds;
+      const isDue = isOutOfTime || plan.evaluationSteps.has(progress.step);
+      if (isDue && progress.evaluatedStep !== progress.step) {
         atBoundary = false;
         const evaluation = await evaluateRun(run, plan, progress, evaluate);
         const folder = progress.step > 0 ? await save() : undefined;
@@ -54,6 +58,10 @@ export async function* runTraining(run: TrainingRun): AsyncGenerator<TrainEvent,
         break;
       }
       if (progress.step >= plan.total) break;
+      if (isOutOfTime) {
+        reason = "time-limit";
+        break;
+      }
       if (run.signal?.aborted) {
         reason = "aborted";
         break;
@@ -71,11 +79,12 @@ export async function* runTraining(run: TrainingRun): AsyncGenerator<TrainEvent,
     if (atBoundary && saved < progress.step) await save();
   }
   return {
-    weights: await bestWeights(run, progress.best),
+    weights: await finalWeights(run, progress.best),
     step: progress.step,
     reason,
     seconds: secondsBefore + elapsedSeconds(),
     best: progress.best,
+    validationLoss: config.keepBest ? progress.best.validationLoss : progress.lastLoss,
     baseLoss: progress.baseLoss,
   };
 }

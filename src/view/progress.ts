@@ -86,6 +86,7 @@ export function progressDisplay(progress: Progress): Displayable {
 const endings: Readonly<Record<FinishEvent["reason"], string>> = {
   completed: "completed",
   "early-stopping": "stopped early",
+  "time-limit": "out of time",
   aborted: "stopped by hand",
 };
 

@@ -15,3 +15,11 @@ test("learningRateAt() rises in a straight line, then falls to 0 by its name", (
   assert.equal(learningRateAt({ ...schedule, name: "constant" }, 109), 1e-3);
   assert.equal(learningRateAt({ ...schedule, name: "linear" }, 110), 0);
 });
+
+test("learningRateAt() by wsd stays at the top and falls over the last part as 1 − √q", () => {
+  const wsd = { ...schedule, name: "wsd", decayFraction: 0.2 } as const; // the last 22 of 110 steps
+  assert.deepEqual([learningRateAt(wsd, 5), learningRateAt(wsd, 10), learningRateAt(wsd, 88)], [5e-4, 1e-3, 1e-3]);
+  assert.ok(Math.abs(learningRateAt(wsd, 88 + 5.5) - 5e-4) < 1e-12, "a quarter of the way: √¼ is over");
+  assert.equal(learningRateAt(wsd, 110), 0);
+  assert.equal(learningRateAt({ ...wsd, decayFraction: 1, warmupSteps: 0 }, 0), 1e-3);
+});

@@ -1,0 +1,243 @@
+/**
+ * Every knob of a training run, once: what it does, default, range, unit and reason. The type TrainingConfig, the checks,
+ * the options of `fledge train` and the variables of the environment are all made from this table. Where a default is not
+ * explained otherwise it is the guide's: three epochs, batches of 4 × 512, learning rate 2e-5, patience 2.
+ * After a change: `npm run build && node dist/test/config/make-training-config.js`.
+ */
+import { engineNames } from "../engine/engine.js";
+import { scheduleNames } from "../train/schedule.js";
+import { choice, integer, type Knob, number, text, truth, truthOrAuto } from "./knob.js";
+
+const modelAndData = {
+  modelName: text({
+    about: "`fledge-base`, or a folder that holds a GPT-2 in Hugging Face form",
+    default: "fledge-base",
+    reason: "it travels with Fledge and needs no network",
+  }),
+  initialWeights: choice(
+    {
+      about: "`pretrained` fine-tunes the model's weights, `random` trains its architecture from scratch",
+      default: "pretrained",
+      reason: "a pretrained model needs a thousandth of the text",
+    },
+    ["pretrained", "random"],
+  ),
+  datasetName: text({
+    about: "`sotu`, a `.txt` file or a folder of them",
+    default: "sotu",
+    reason: "the embedded text needs no network",
+  }),
+  maxDocuments: integer(
+    {
+      about: "Take a seeded sample of this many; 0 takes all",
+      unit: "documents",
+      default: 0,
+      reason: "use all the text",
+    },
+    0,
+  ),
+  validationFraction: number(
+    {
+      about: "Share of the documents that measures the run while it learns",
+      default: 0.1,
+      reason: "enough to trust the loss, little enough to miss",
+    },
+    "above 0 and below 1",
+    (value) => value > 0 && value < 1,
+  ),
+  testFraction: number(
+    {
+      about: "Share of the documents kept for the one judgement at the end",
+      default: 0.1,
+      reason: "a loss that chose the model flatters it",
+    },
+    "from 0 to below 1",
+    (value) => value >= 0 && value < 1,
+  ),
+};
+
+const lengthOfTheRun = {
+  numEpochs: integer(
+    { about: "Passes over the training text", unit: "epochs", default: 3, reason: "small texts overfit after a few" },
+    1,
+  ),
+  maxSteps: integer(
+    { about: "Stop after this many; 0 runs all epochs", unit: "optimiser steps", default: 0, reason: "epochs decide" },
+    0,
+  ),
+  maxMinutes: number(
+    {
+      about: "Stop in order when this much time was spent training, over all resumes; 0 takes the time it needs",
+      unit: "minutes",
+      default: 0,
+      reason: "epochs decide; with a limit prefer schedule wsd or constant, which do not count on the last step",
+    },
+    "≥ 0",
+    (value) => value >= 0,
+  ),
+};
+
+const batchesAndMemory = {
+  batchSize: integer(
+    { about: "Blocks a micro-batch", unit: "blocks", default: 4, reason: "the knob for memory: halve it first" },
+    1,
+  ),
+  gradientAccumulation: integer(
+    { about: "Micro-batches an optimiser step", default: 2, reason: "a larger effective batch in the same memory" },
+    1,
+  ),
+  blockSize: integer(
+    {
+      about: "Tokens a block, at most the model's positions",
+      unit: "tokens",
+      default: 512,
+      reason: "long enough for context; memory of attention grows with its square",
+    },
+    2,
+  ),
+  separateDocuments: truth({
+    about: "Keep attention inside each document of a block, and count positions from its start",
+    default: false,
+    reason: "GPT-2 was trained without",
+  }),
+};
+
+const optimiser = {
+  learningRate: number(
+    { about: "Highest learning rate", default: 2e-5, reason: "safe for fine-tuning; small models take 1e-3" },
+    "above 0 and at most 1",
+    (value) => value > 0 && value <= 1,
+  ),
+  schedule: choice(
+    { about: "How the rate goes after the warm-up", default: "linear", reason: "what Hugging Face does" },
+    scheduleNames,
+  ),
+  warmupSteps: integer(
+    {
+      about: "Steps in which the rate rises from 0",
+      unit: "optimiser steps",
+      default: 0,
+      reason: "a pretrained model needs none",
+    },
+    0,
+  ),
+  decayFraction: number(
+    {
+      about: "Share of the run in which the rate of schedule wsd falls to 0, at its end",
+      default: 0.2,
+      reason: "more gains little (Hägele et al. 2024)",
+    },
+    "above 0 and at most 1",
+    (value) => value > 0 && value <= 1,
+  ),
+  weightDecay: number(
+    { about: "AdamW's decoupled decay of matrices and embeddings", default: 0.01, reason: "AdamW's own default" },
+    "from 0 to 1",
+    (value) => value >= 0 && value <= 1,
+  ),
+  clipNorm: number(
+    {
+      about: "Gradients are scaled down to this global norm",
+      default: 1,
+      reason: "GPT-2's own; it tames single bad batches",
+    },
+    "above 0",
+    (value) => value > 0,
+  ),
+};
+
+const evaluationAndStopping = {
+  evaluationsPerEpoch: number(
+    {
+      about: "Evaluations, each with a checkpoint, an epoch; 0.5 is one in two epochs, 0 only before and after the run",
+      default: 2,
+      reason: "so that patience 2 can stop a run of 3 epochs",
+    },
+    "≥ 0",
+    (value) => value >= 0,
+  ),
+  evaluateEverySteps: integer(
+    {
+      about: "Steps between two evaluations, in place of evaluationsPerEpoch; 0 leaves it to that",
+      unit: "optimiser steps",
+      default: 0,
+      reason: "epochs decide",
+    },
+    0,
+  ),
+  earlyStoppingPatience: integer(
+    {
+      about: "Evaluations in a row without improvement that end the run; 0 never ends it early",
+      unit: "evaluations",
+      default: 2,
+      reason: "one bad evaluation may be chance, two are a trend",
+    },
+    0,
+  ),
+  minDelta: number(
+    {
+      about: "An evaluation must be better than the best by more than this to count as improvement",
+      unit: "nats per token",
+      default: 0,
+      reason: "any improvement counts",
+    },
+    "≥ 0",
+    (value) => value >= 0,
+  ),
+  keepBest: truth({
+    about: "End with the weights of the best evaluation; false ends with the last ones",
+    default: true,
+    reason: "the last weights may have overfitted",
+  }),
+  logEverySteps: integer(
+    { about: "Steps between two `log` events", unit: "optimiser steps", default: 50, reason: "readable, and averaged" },
+    1,
+  ),
+};
+
+const outputAndMachine = {
+  outputDir: text({
+    about: "Folder of checkpoints and run log",
+    default: "./gpt2_finetuned",
+    reason: "the guide's name",
+  }),
+  finalModelDir: text({ about: "Folder of the finished model", default: "./final_model", reason: "the guide's name" }),
+  seed: integer(
+    { about: "Seed of the split, the order of the batches and random weights", default: 42, reason: "any" },
+    0,
+  ),
+  mixedPrecision: truthOrAuto({
+    about: "bfloat16 products",
+    default: "auto",
+    reason: "where the processor or GPU gains from it",
+  }),
+  engine: choice({ about: "Force an engine", default: "auto", reason: "the best that this machine has" }, [
+    ...engineNames,
+    "auto",
+  ]),
+  resume: truth({
+    about: "Go on from the newest checkpoint in outputDir",
+    default: false,
+    reason: "start afresh unless asked",
+  }),
+};
+
+/** The knobs in groups, in the order of help and documentation. */
+export const knobGroups = {
+  "Model and data": modelAndData,
+  "Length of the run": lengthOfTheRun,
+  "Batches and memory": batchesAndMemory,
+  Optimiser: optimiser,
+  "Evaluation and stopping": evaluationAndStopping,
+  "Output and machine": outputAndMachine,
+} satisfies Readonly<Record<string, Readonly<Record<string, Knob>>>>;
+
+/** Every knob by name. */
+export const knobs = {
+  ...modelAndData,
+  ...lengthOfTheRun,
+  ...batchesAndMemory,
+  ...optimiser,
+  ...evaluationAndStopping,
+  ...outputAndMachine,
+};

@@ -1,0 +1,130 @@
+/**
+ * The type of a configuration: what editors and cells show of each knob. Made from src/config/knobs.ts by
+ * test/config/make-training-config.ts: change the table there, not this file. No values and no checks.
+ */
+
+/** A training run. Every knob has a default; set the ones you want to change. */
+export interface TrainingConfig {
+  // Model and data.
+  /**
+   * `fledge-base`, or a folder that holds a GPT-2 in Hugging Face form. Default "fledge-base": it travels with
+   * Fledge and needs no network.
+   */
+  readonly modelName: string;
+  /**
+   * `pretrained` fine-tunes the model's weights, `random` trains its architecture from scratch. Default
+   * "pretrained": a pretrained model needs a thousandth of the text.
+   */
+  readonly initialWeights: "pretrained" | "random";
+  /** `sotu`, a `.txt` file or a folder of them. Default "sotu": the embedded text needs no network. */
+  readonly datasetName: string;
+  /** Take a seeded sample of this many; 0 takes all. An integer ≥ 0, in documents. Default 0: use all the text. */
+  readonly maxDocuments: number;
+  /**
+   * Share of the documents that measures the run while it learns. A number above 0 and below 1. Default 0.1: enough
+   * to trust the loss, little enough to miss.
+   */
+  readonly validationFraction: number;
+  /**
+   * Share of the documents kept for the one judgement at the end. A number from 0 to below 1. Default 0.1: a loss
+   * that chose the model flatters it.
+   */
+  readonly testFraction: number;
+
+  // Length of the run.
+  /** Passes over the training text. An integer ≥ 1, in epochs. Default 3: small texts overfit after a few. */
+  readonly numEpochs: number;
+  /** Stop after this many; 0 runs all epochs. An integer ≥ 0, in optimiser steps. Default 0: epochs decide. */
+  readonly maxSteps: number;
+  /**
+   * Stop in order when this much time was spent training, over all resumes; 0 takes the time it needs. A number ≥ 0,
+   * in minutes. Default 0: epochs decide; with a limit prefer schedule wsd or constant, which do not count on the
+   * last step.
+   */
+  readonly maxMinutes: number;
+
+  // Batches and memory.
+  /** Blocks a micro-batch. An integer ≥ 1, in blocks. Default 4: the knob for memory: halve it first. */
+  readonly batchSize: number;
+  /** Micro-batches an optimiser step. An integer ≥ 1. Default 2: a larger effective batch in the same memory. */
+  readonly gradientAccumulation: number;
+  /**
+   * Tokens a block, at most the model's positions. An integer ≥ 2, in tokens. Default 512: long enough for context;
+   * memory of attention grows with its square.
+   */
+  readonly blockSize: number;
+  /**
+   * Keep attention inside each document of a block, and count positions from its start. Default false: GPT-2 was
+   * trained without.
+   */
+  readonly separateDocuments: boolean;
+
+  // Optimiser.
+  /**
+   * Highest learning rate. A number above 0 and at most 1. Default 0.00002: safe for fine-tuning; small models take
+   * 1e-3.
+   */
+  readonly learningRate: number;
+  /** How the rate goes after the warm-up. Default "linear": what Hugging Face does. */
+  readonly schedule: "linear" | "cosine" | "constant" | "wsd";
+  /**
+   * Steps in which the rate rises from 0. An integer ≥ 0, in optimiser steps. Default 0: a pretrained model needs
+   * none.
+   */
+  readonly warmupSteps: number;
+  /**
+   * Share of the run in which the rate of schedule wsd falls to 0, at its end. A number above 0 and at most 1.
+   * Default 0.2: more gains little (Hägele et al. 2024).
+   */
+  readonly decayFraction: number;
+  /** AdamW's decoupled decay of matrices and embeddings. A number from 0 to 1. Default 0.01: AdamW's own default. */
+  readonly weightDecay: number;
+  /**
+   * Gradients are scaled down to this global norm. A number above 0. Default 1: GPT-2's own; it tames single bad
+   * batches.
+   */
+  readonly clipNorm: number;
+
+  // Evaluation and stopping.
+  /**
+   * Evaluations, each with a checkpoint, an epoch; 0.5 is one in two epochs, 0 only before and after the run. A
+   * number ≥ 0. Default 2: so that patience 2 can stop a run of 3 epochs.
+   */
+  readonly evaluationsPerEpoch: number;
+  /**
+   * Steps between two evaluations, in place of evaluationsPerEpoch; 0 leaves it to that. An integer ≥ 0, in
+   * optimiser steps. Default 0: epochs decide.
+   */
+  readonly evaluateEverySteps: number;
+  /**
+   * Evaluations in a row without improvement that end the run; 0 never ends it early. An integer ≥ 0, in
+   * evaluations. Default 2: one bad evaluation may be chance, two are a trend.
+   */
+  readonly earlyStoppingPatience: number;
+  /**
+   * An evaluation must be better than the best by more than this to count as improvement. A number ≥ 0, in nats per
+   * token. Default 0: any improvement counts.
+   */
+  readonly minDelta: number;
+  /**
+   * End with the weights of the best evaluation; false ends with the last ones. Default true: the last weights may
+   * have overfitted.
+   */
+  readonly keepBest: boolean;
+  /** Steps between two `log` events. An integer ≥ 1, in optimiser steps. Default 50: readable, and averaged. */
+  readonly logEverySteps: number;
+
+  // Output and machine.
+  /** Folder of checkpoints and run log. Default "./gpt2_finetuned": the guide's name. */
+  readonly outputDir: string;
+  /** Folder of the finished model. Default "./final_model": the guide's name. */
+  readonly finalModelDir: string;
+  /** Seed of the split, the order of the batches and random weights. An integer ≥ 0. Default 42: any. */
+  readonly seed: number;
+  /** bfloat16 products. Default "auto": where the processor or GPU gains from it. */
+  readonly mixedPrecision: boolean | "auto";
+  /** Force an engine. Default "auto": the best that this machine has. */
+  readonly engine: "tensorflow" | "wasm" | "cpu" | "auto";
+  /** Go on from the newest checkpoint in outputDir. Default false: start afresh unless asked. */
+  readonly resume: boolean;
+}
