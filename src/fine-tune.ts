@@ -8,7 +8,8 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import { checkPlan, checkPositions } from "./config/contradictions.js";
 import { resolveConfig, type TrainingConfig } from "./config.js";
-import { type Dataset, loadDataset } from "./data/dataset.js";
+import { type Dataset, datasetOf, loadDataset } from "./data/dataset.js";
+import { type DataFinding, examineData, withoutDuplicates } from "./data/gate.js";
 import { type PackedBlocks, packDocuments } from "./data/pack.js";
 import { splitDataset } from "./data/split.js";
 import { loadTokenizer } from "./data/tokenizer.js";
@@ -69,6 +70,8 @@ export async function* train(
   const identity = identityOf(config, hashes);
   const warnings: TrainEvent[] = [];
   const checkpoint = config.resume ? await checkpointToResume(config, identity, warnings) : undefined;
+  // A run that goes on has said them already.
+  if (!checkpoint) warnings.push(...data.remarks.map((message) => ({ type: "warning", message }) as const));
   const { engine, reason } = await chooseEngine({
     mixedPrecision: config.mixedPrecision,
     ...(config.engine === "auto" ? {} : { engine: config.engine }),
@@ -137,20 +140,44 @@ export interface TrainingData {
   readonly tokenizerHash: string;
   readonly train: PackedBlocks;
   readonly validation: PackedBlocks;
+  /** What the gate has to say that does not stop the run, a sentence each. */
+  readonly remarks: readonly string[];
 }
 
 async function loadData(config: TrainingConfig, model: PretrainedModel, given?: Dataset): Promise<TrainingData> {
   const { seed, maxDocuments, blockSize, separateDocuments, validationFraction, testFraction } = config;
-  const dataset = given ?? (await loadDataset(config.datasetName, { maxDocuments, seed }));
+  const remarks: string[] = [];
+  const whole = given ?? (await loadDataset(config.datasetName, { maxDocuments, seed }));
+  const dataset = config.deduplicate ? deduplicated(whole, remarks) : whole;
   const tokenizer = await loadTokenizer(model.folder);
   const split = splitDataset(dataset, { validationFraction, testFraction, seed });
-  return {
-    dataset,
-    splitHash: split.hash,
-    tokenizerHash: tokenizer.sha256,
-    train: packDocuments(split.train.documents, tokenizer, blockSize, { separateDocuments }),
-    validation: packDocuments(split.validation.documents, tokenizer, blockSize, { separateDocuments }),
-  };
+  const train = packDocuments(split.train.documents, tokenizer, blockSize, { separateDocuments });
+  const validation = packDocuments(split.validation.documents, tokenizer, blockSize, { separateDocuments });
+  const findings = examineData({
+    ...{ split, blockSize, modelName: config.initialWeights === "pretrained" ? config.modelName : "" },
+    datasetName: dataset.name,
+    validationBlocks: validation.count,
+    bytesPerToken: train.textBytes / train.sourceTokens,
+  });
+  remarks.push(...passGate(findings, config));
+  return { dataset, splitHash: split.hash, tokenizerHash: tokenizer.sha256, train, validation, remarks };
+}
+
+function deduplicated(dataset: Dataset, remarks: string[]): Dataset {
+  const { kept, dropped } = withoutDuplicates(dataset.documents);
+  if (dropped.length === 0) return dataset;
+  const all = dataset.documents.length.toLocaleString("en");
+  remarks.push(`Left out ${dropped.length.toLocaleString("en")} of ${all} documents, which repeat others.`);
+  return datasetOf({ ...dataset, documents: kept });
+}
+
+// Returns what is to be said; throws where the run would measure what it has learned.
+function passGate(findings: readonly DataFinding[], { dataGate }: TrainingConfig): string[] {
+  const error = findings.find(({ severity }) => severity === "error");
+  if (error && dataGate === "refuse") {
+    throw new RangeError(`${error.message} To train all the same, set dataGate: "warn".`);
+  }
+  return findings.map(({ message }) => message);
 }
 
 async function loadModel(config: TrainingConfig): Promise<PretrainedModel> {

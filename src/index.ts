@@ -6,8 +6,12 @@
 export { resolveConfig, type TrainingConfig, trainingDefaults } from "./config.js";
 // 2 Choose a model and a dataset.
 export { type Dataset, type Document, type LoadDatasetOptions, loadDataset } from "./data/dataset.js";
-export { type DatasetTotals, type Inspection, inspectDataset } from "./data/inspect.js";
+export { type Duplicates, findDuplicates, findOverlaps, type NearDuplicate, type Overlap } from "./data/duplicates.js";
+export { type DataFinding, examineData, type FindingName, type GateInput, withoutDuplicates } from "./data/gate.js";
+export { type DatasetTotals, type Inspection, type InspectOptions, inspectDataset } from "./data/inspect.js";
 export { type PackedBlocks, packDocuments } from "./data/pack.js";
+export { type PackingReport, reportPacking } from "./data/packing-report.js";
+export { findPersonalData, type PersonalData } from "./data/personal-data.js";
 export { type Split, type SplitOptions, splitDataset } from "./data/split.js";
 export { loadTokenizer, type Tokenizer } from "./data/tokenizer.js";
 // 1 Set up: which engine this machine has, and why.

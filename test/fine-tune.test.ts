@@ -60,7 +60,8 @@ function ofType<Type extends TrainEvent["type"]>(events: readonly TrainEvent[], 
 const whole = await collect(settings("whole"));
 
 test("train() starts with the base model's loss, learns, and ends with a finished folder", async () => {
-  assert.deepEqual([whole[0]?.type, whole[1]?.type, whole.at(-1)?.type], ["start", "evaluation", "finish"]);
+  const said = whole.filter(({ type }) => type !== "warning");
+  assert.deepEqual([said[0]?.type, said[1]?.type, said.at(-1)?.type], ["start", "evaluation", "finish"]);
   const [base] = ofType(whole, "evaluation") as [EvaluationEvent];
   // An untrained model guesses: ln 4,096 = 8.32 nats.
   assert.ok(Math.abs(base.validationLoss - Math.log(4096)) < 0.1, `${base.validationLoss}`);
@@ -221,4 +222,18 @@ test("train() refuses a text shorter than a block", async () => {
     collect(settings("short", { blockSize: 32 }), { dataset: short }),
     /expected at least 33 for one block of 32/,
   );
+});
+
+test("train() refuses to measure on what it learns, unless told to go on or to drop the copies", async () => {
+  const copies = documents.map(({ text }, i) => ({ id: `copy${i}`, text }));
+  const leaky = datasetOf({ ...dataset, documents: [...documents, ...copies] });
+  await assert.rejects(collect(settings("leaky"), { dataset: leaky }), {
+    name: "RangeError",
+    message: /^Cannot measure this run: \d held-out documents .* To train all the same, set dataGate: "warn"\.$/,
+  });
+  const quick = { maxSteps: 1, numEpochs: 1 };
+  const warned = await collect(settings("warned", { ...quick, dataGate: "warn" }), { dataset: leaky });
+  assert.ok(ofType(warned, "warning").some(({ message }) => message.startsWith("Cannot measure this run")));
+  const dropped = await collect(settings("dropped", { ...quick, deduplicate: true }), { dataset: leaky });
+  assert.equal(ofType(dropped, "warning")[0]?.message, "Left out 20 of 40 documents, which repeat others.");
 });

