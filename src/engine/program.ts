@@ -29,6 +29,7 @@ export const binaryOperations = [
   "maximum",
   "minimum",
   "multiply",
+  "multiplyNoNan",
   "power",
   "squaredDifference",
   "subtract",
@@ -74,6 +75,8 @@ export interface OperationAttributes
   reshape: object;
   segmentSum: { readonly segments: number };
   select: object;
+  /** 2 x L2Loss: the sum of the squares of all elements, a scalar. */
+  sumOfSquares: object;
   slice: { readonly begin: readonly number[] };
   softmax: object;
   /** inputs: logits [N, V], targets [N]; outputs: loss [N], its gradient by the logits [N, V]. */

@@ -89,6 +89,7 @@ const kernels: Partial<Record<Operation["name"], string>> = {
   maximum: "Maximum",
   minimum: "Minimum",
   multiply: "Mul",
+  multiplyNoNan: "MulNoNan",
   negate: "Neg",
   power: "Pow",
   reciprocal: "Reciprocal",
@@ -190,6 +191,10 @@ function emit(context: Context, operation: Operation): TfOutput {
       return graph.output("AddN", { inputs: [inputs], attributes: { N: { int: inputs.length }, T } });
     case "matMul":
       return matMul(context, operation);
+    case "sumOfSquares": {
+      const half = graph.output("L2Loss", { inputs, attributes: { T } });
+      return graph.output("AddV2", { inputs: [half, half], attributes: { T } });
+    }
     case "sparseCrossEntropy":
       return graph.output("SparseSoftmaxCrossEntropyWithLogits", {
         inputs,

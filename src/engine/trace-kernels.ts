@@ -35,6 +35,8 @@ const binaryKernels: Record<string, (typeof binaryOperations)[number]> = {
   Maximum: "maximum",
   Minimum: "minimum",
   Multiply: "multiply",
+  // No kernel of TensorFlow.js: operations.ts asks for it by this name.
+  MultiplyNoNan: "multiplyNoNan",
   Pow: "power",
   RealDiv: "divide",
   SquaredDifference: "squaredDifference",
@@ -235,7 +237,11 @@ const contractionRules: Record<string, Rule> = {
     const logits = recorder.value(input(inputs, "logits"));
     return recorder.add("softmax", [logits], {}, [logits]);
   },
-  // No kernel of TensorFlow.js: model/loss.ts asks for it by this name.
+  // These are no kernels of TensorFlow.js: operations.ts and model/loss.ts ask for them by name.
+  SumOfSquares(recorder, inputs) {
+    const x = recorder.value(input(inputs, "x"));
+    return recorder.add("sumOfSquares", [x], {}, [{ shape: [], dtype: x.dtype }]);
+  },
   SparseCrossEntropy(recorder, inputs) {
     const logits = recorder.value(input(inputs, "logits"));
     const targets = recorder.value(input(inputs, "targets"));

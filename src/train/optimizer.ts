@@ -1,12 +1,13 @@
 /**
- * The three step functions of training, written once for every engine: add a micro-batch's gradients to accumulators,
- * measure their global norm, apply AdamW. In: a model configuration. Out: step functions and the variables they need.
- * The host decides between norm and update, so that a gradient that is not finite never reaches the weights.
+ * The step functions of training, written once for every engine: add a micro-batch's gradients to accumulators; take the
+ * last micro-batch, clip by the global norm and apply AdamW, in one program. In: a model configuration and what is trained.
+ * Out: step functions and the variables they need. A gradient that is not finite never reaches the weights.
  * Sources: Kingma & Ba 2015 (Adam), Loshchilov & Hutter 2019 (decoupled decay), Pascanu et al. 2013 (clipping).
  */
 import * as tf from "@tensorflow/tfjs";
 import type { Engine, TensorSpec, VariableInit, Variables } from "../engine/engine.js";
-import { hiddenStates } from "../model/gpt2.js";
+import { multiplyNoNan, sumOfSquares } from "../engine/operations.js";
+import { hiddenStates, type WeightReader } from "../model/gpt2.js";
 import { type Gpt2Config, headName, weightShapes } from "../model/gpt2-config.js";
 import { crossEntropySum } from "../model/loss.js";
 
@@ -28,18 +29,33 @@ export function isDecayed(weight: string): boolean {
   return !weight.endsWith(".bias") && !weight.includes(".ln_");
 }
 
-/** Variables of a run: weights with their values, moments and accumulators at zero unless given. */
+/** What a run trains: every weight, some of them, or small matrices beside them. */
+export interface Trainable {
+  /** Shapes of the trained variables by name; the weights that are not among them stay as they are. */
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  /** Makes the model's weights of the variables, trained and frozen. Default: the variables that bear their names. */
+  readonly weights?: (variable: WeightReader) => WeightReader;
+}
+
+/** Trains every weight of a model. */
+export function everyWeight(config: Gpt2Config): Trainable {
+  return { shapes: weightShapes(config) };
+}
+
+/** Variables of a run: weights and what is trained with their values, moments at zero unless given. */
 export function trainingVariables(
   config: Gpt2Config,
   values: ReadonlyMap<string, Float32Array>,
+  trainable: Trainable = everyWeight(config),
 ): Map<string, VariableInit> {
   const variables = new Map<string, VariableInit>();
   const add = (name: string, shape: readonly number[]) => {
     const initial = values.get(name);
     variables.set(name, initial ? { shape, values: initial } : { shape });
   };
-  for (const [weight, shape] of weightShapes(config)) {
-    for (const name of [weight, firstMoment(weight), secondMoment(weight), accumulator(weight)]) add(name, shape);
+  for (const [weight, shape] of weightShapes(config)) add(weight, shape);
+  for (const [weight, shape] of trainable.shapes) {
+    for (const name of [weight, firstMoment(weight), secondMoment(weight)]) add(name, shape);
   }
   return variables;
 }
@@ -68,60 +84,102 @@ export interface Update {
   readonly step: number;
   readonly learningRate: number;
   readonly weightDecay: number;
-  /** Factor of the accumulated gradient: 1 / tokens, times the clipping factor. */
-  readonly gradientScale: number;
+  /** Gradients of the mean loss are scaled down to this global norm. */
+  readonly clipNorm: number;
+  /** Targets of all micro-batches of the step, by which the summed loss is divided. */
+  readonly tokens: number;
 }
 
-/** Compiled training steps of one shape. */
+/** What an optimiser step found; nothing was changed unless both are finite. */
+export interface StepResult {
+  /** Summed loss of all micro-batches of the step, in nats. */
+  readonly nats: number;
+  /** Global L2 norm of the gradient of the mean loss, before clipping. */
+  readonly gradientNorm: number;
+}
+
+/** Compiled training steps of one shape. An optimiser step is any number of `accumulate` calls and one `step`. */
 export interface TrainingSteps {
-  /** Adds the gradients of a micro-batch to the accumulators; returns the summed loss in nats. */
+  /** Adds the gradients of a micro-batch that is not the last of its step; returns its summed loss in nats. */
   accumulate(batch: MicroBatch): Promise<number>;
-  /** Global L2 norm of the accumulated gradients, of the summed loss. */
-  gradientNorm(): Promise<number>;
-  /** Updates weights and moments from the accumulators and clears these. */
-  update(update: Update): Promise<void>;
-  /** Clears the accumulators and leaves the weights as they are. */
-  discard(): Promise<void>;
+  /** Takes the last micro-batch of a step, clips the gradient and updates weights and moments, if all is finite. */
+  step(batch: MicroBatch, update: Update): Promise<StepResult>;
 }
 
-/** Compiles what a training run calls at every step. */
-export async function compileTraining(
+/** What may be said about the training of a model. */
+export interface TrainingOptions {
+  /** Default: every weight. */
+  readonly trainable?: Trainable;
+  readonly constants?: AdamConstants;
+}
+
+/** Compiles what a training run calls at every step, each program when it is first needed. */
+export function compileTraining(
   engine: Engine,
   config: Gpt2Config,
   shape: BatchShape,
-  constants: AdamConstants = adamDefaults,
-): Promise<TrainingSteps> {
-  const names = [...weightShapes(config).keys()];
-  const accumulate = await engine.compile("accumulate", batchSpecs(shape), (batch, variables) => {
-    const weights = names.map((name) => variables.read(name));
-    const lossOf = (...values: tf.Tensor[]) => {
-      const byName = new Map(names.map((name, i) => [name, values[i] as tf.Tensor]));
-      return summedLoss(byName, batch, shape, config) as tf.Scalar;
-    };
-    const { value, grads } = tf.valueAndGrads(lossOf)(weights);
-    names.forEach((name, i) => {
-      variables.assignAdd(accumulator(name), grads[i] as tf.Tensor);
+  { trainable = everyWeight(config), constants = adamDefaults }: TrainingOptions = {},
+): TrainingSteps {
+  const names = [...trainable.shapes.keys()];
+  const { specs, gradients } = differentiation(config, shape, trainable);
+  const accumulating = (first: boolean) => () =>
+    engine.compile(first ? "accumulate-first" : "accumulate", specs, (batch, variables) => {
+      const { loss, byName } = gradients(batch, variables);
+      for (const [name, gradient] of byName) {
+        if (first) variables.assign(accumulator(name), gradient);
+        else variables.assignAdd(accumulator(name), gradient);
+      }
+      return { loss };
     });
-    return { loss: value };
+  const stepping = (accumulated: boolean) => () =>
+    engine.compile("step", { ...specs, ...updateSpecs }, (inputs, variables) => {
+      const { loss, byName } = gradients(inputs, variables);
+      if (accumulated) {
+        for (const [name, gradient] of byName) {
+          byName.set(name, tf.add(gradient, variables.read(accumulator(name))));
+        }
+      }
+      return applyGradients(loss, byName, inputs, variables);
+    });
+  const accumulateFirst = once(async () => {
+    const inits = names.map((name) => [accumulator(name), { shape: trainable.shapes.get(name) ?? [] }] as const);
+    await engine.createVariables(new Map(inits));
+    return accumulating(true)();
   });
-  const norm = await engine.compile("gradient-norm", {}, (_inputs, variables) => {
-    const squares = names.map((name) => tf.sum(tf.square(variables.read(accumulator(name)))));
-    return { norm: tf.sqrt(tf.addN(squares)) };
-  });
-  const update = await engine.compile("update", updateSpecs, (scalars, variables) => {
-    for (const name of names) applyAdamW(name, scalars, variables);
-    return {};
-  });
-  const discard = await engine.compile("discard", {}, (_inputs, variables) => {
-    for (const name of names) clear(name, variables);
-    return {};
-  });
+  const accumulateNext = once(accumulating(false));
+  const stepAlone = once(stepping(false));
+  const stepLast = once(stepping(true));
+  let window = { batches: 0, nats: 0 };
   return {
-    accumulate: async (batch) => scalarOf((await accumulate.run(batchInputs(batch))).loss),
-    gradientNorm: async () => scalarOf((await norm.run({})).norm),
-    update: async (values) => void (await update.run(updateInputs(values, constants))),
-    discard: async () => void (await discard.run({})),
+    async accumulate(batch) {
+      const program = await (window.batches === 0 ? accumulateFirst() : accumulateNext());
+      const nats = scalarOf((await program.run(batchInputs(batch))).loss);
+      window = { batches: window.batches + 1, nats: window.nats + nats };
+      return nats;
+    },
+    async step(batch, update) {
+      const { batches, nats } = window;
+      window = { batches: 0, nats: 0 };
+      const program = await (batches === 0 ? stepAlone() : stepLast());
+      const { loss, norm } = await program.run({ ...batchInputs(batch), ...updateInputs(update, nats, constants) });
+      return { nats: scalarOf(loss), gradientNorm: scalarOf(norm) };
+    },
   };
+}
+
+// The summed loss of a micro-batch and its gradients by the trained variables.
+function differentiation(config: Gpt2Config, shape: BatchShape, { shapes, weights }: Trainable) {
+  const names = [...shapes.keys()];
+  const gradients = (batch: Readonly<Record<string, tf.Tensor>>, variables: Variables) => {
+    const lossOf = (...values: tf.Tensor[]) => {
+      const trained = new Map(names.map((name, i) => [name, values[i] as tf.Tensor]));
+      const variable: WeightReader = (name) => trained.get(name) ?? variables.read(name);
+      return summedLoss(weights?.(variable) ?? variable, batch, shape, config) as tf.Scalar;
+    };
+    const { value, grads } = tf.valueAndGrads(lossOf)(names.map((name) => variables.read(name)));
+    return { loss: value, byName: new Map(names.map((name, i) => [name, grads[i] as tf.Tensor])) };
+  };
+  return { specs: batchSpecs(shape), gradients };
 }
 
 /** Compiles the evaluation of one micro-batch: the summed loss in nats. */
@@ -129,22 +187,21 @@ export async function compileEvaluation(
   engine: Engine,
   config: Gpt2Config,
   shape: BatchShape,
+  { weights }: Pick<Trainable, "weights"> = {},
 ): Promise<(batch: MicroBatch) => Promise<number>> {
-  const names = [...weightShapes(config).keys()];
   const step = await engine.compile("evaluate", batchSpecs(shape), (batch, variables) => {
-    const byName = new Map(names.map((name) => [name, variables.read(name)]));
-    return { loss: summedLoss(byName, batch, shape, config) };
+    const variable: WeightReader = (name) => variables.read(name);
+    return { loss: summedLoss(weights?.(variable) ?? variable, batch, shape, config) };
   });
   return async (batch) => scalarOf((await step.run(batchInputs(batch))).loss);
 }
 
 function summedLoss(
-  weights: ReadonlyMap<string, tf.Tensor>,
+  weight: WeightReader,
   { inputs, targets, positions }: Readonly<Record<string, tf.Tensor>>,
   shape: BatchShape,
   config: Gpt2Config,
 ): tf.Tensor {
-  const weight = (name: string) => weights.get(name) as tf.Tensor;
   const hidden = hiddenStates(inputs as tf.Tensor, shape, weight, config, positions);
   return crossEntropySum(hidden, weight(headName(config)), targets as tf.Tensor);
 }
@@ -160,7 +217,10 @@ function batchInputs({ inputs, targets, positions }: MicroBatch): Record<string,
 
 const scalar: TensorSpec = { shape: [], dtype: "float32" };
 const updateSpecs = {
-  gradientScale: scalar,
+  /** Summed loss and targets of the whole window. */
+  natsBefore: scalar,
+  tokens: scalar,
+  clipNorm: scalar,
   decay: scalar,
   learningRate: scalar,
   beta1: scalar,
@@ -170,13 +230,13 @@ const updateSpecs = {
   epsilon: scalar,
 };
 
-type Scalar = keyof typeof updateSpecs;
-
-function updateInputs({ step, learningRate, weightDecay, gradientScale }: Update, constants: AdamConstants) {
-  const { beta1, beta2, epsilon } = constants;
+function updateInputs(update: Update, natsBefore: number, { beta1, beta2, epsilon }: AdamConstants) {
+  const { step, learningRate, weightDecay, clipNorm, tokens } = update;
   const beta2Power = beta2 ** step;
-  const values = {
-    gradientScale,
+  const values: Record<keyof typeof updateSpecs, number> = {
+    natsBefore,
+    tokens,
+    clipNorm,
     decay: -learningRate * weightDecay,
     learningRate,
     beta1,
@@ -186,27 +246,62 @@ function updateInputs({ step, learningRate, weightDecay, gradientScale }: Update
     // PyTorch adds ε after dividing by √(1 − β₂ᵗ), TensorFlow before.
     epsilon: epsilon * Math.sqrt(1 - beta2Power),
   };
-  const entries = Object.entries(values).map(([name, value]) => [name, Float32Array.of(value)]);
-  return Object.fromEntries(entries) as Record<Scalar, Float32Array>;
+  return mapValues(values, (value) => Float32Array.of(value));
 }
 
-function applyAdamW(name: string, scalars: Readonly<Record<Scalar, tf.Tensor>>, variables: Variables): void {
-  const { gradientScale, decay, ...adam } = scalars;
-  const gradient = tf.mul(variables.read(accumulator(name)), gradientScale);
-  if (isDecayed(name)) variables.assignAdd(name, tf.mul(variables.read(name), decay));
-  variables.adam({
-    variable: name,
-    firstMoment: firstMoment(name),
-    secondMoment: secondMoment(name),
-    gradient,
-    ...adam,
-  });
-  clear(name, variables);
+// Clipping and AdamW. When loss or norm is not finite, every gradient counts as zero and every constant as "change
+// nothing", so that weights and moments keep their bits.
+function applyGradients(
+  loss: tf.Tensor,
+  gradients: ReadonlyMap<string, tf.Tensor>,
+  inputs: Readonly<Record<keyof typeof updateSpecs, tf.Tensor>>,
+  variables: Variables,
+): { loss: tf.Tensor; norm: tf.Tensor } {
+  const { natsBefore, tokens, clipNorm, decay, learningRate, beta1, beta2, ...rest } = inputs;
+  const { beta1Power, beta2Power, epsilon } = rest;
+  const nats = tf.add(natsBefore, loss);
+  const squares = [...gradients.values()].map((gradient) => sumOfSquares(gradient));
+  const norm = tf.div(tf.sqrt(tf.addN(squares)), tokens);
+  const finite = tf.logicalAnd(isFiniteScalar(nats), isFiniteScalar(norm));
+  const ifFinite = (value: tf.Tensor, otherwise: number) => tf.where(finite, value, tf.scalar(otherwise));
+  const clipping = tf.minimum(1, tf.div(clipNorm, tf.add(norm, 1e-6)));
+  const scale = ifFinite(tf.div(clipping, tokens), 0);
+  const adam = {
+    learningRate: ifFinite(learningRate, 0),
+    beta1: ifFinite(beta1, 1),
+    beta2: ifFinite(beta2, 1),
+    ...{ beta1Power, beta2Power, epsilon },
+  };
+  const shrink = ifFinite(decay, 0);
+  for (const [name, gradient] of gradients) {
+    if (isDecayed(name)) variables.assignAdd(name, tf.mul(variables.read(name), shrink));
+    variables.adam({
+      variable: name,
+      firstMoment: firstMoment(name),
+      secondMoment: secondMoment(name),
+      gradient: multiplyNoNan(gradient, scale),
+      ...adam,
+    });
+  }
+  return { loss: nats, norm };
 }
 
-function clear(name: string, variables: Variables): void {
-  const sum = variables.read(accumulator(name));
-  variables.assign(accumulator(name), tf.zeros(sum.shape));
+// NaN and ±∞ are not ≤ the largest float32.
+function isFiniteScalar(x: tf.Tensor): tf.Tensor {
+  return tf.lessEqual(tf.abs(x), 3.4028234e38);
+}
+
+function once<Result>(make: () => Promise<Result>): () => Promise<Result> {
+  let made: Promise<Result> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+function mapValues<Key extends string, From, To>(record: Readonly<Record<Key, From>>, change: (value: From) => To) {
+  const entries = Object.entries(record) as [Key, From][];
+  return Object.fromEntries(entries.map(([key, value]) => [key, change(value)])) as Record<Key, To>;
 }
 
 function scalarOf(values: Float32Array): number {

@@ -38,24 +38,18 @@ export class Stepper {
     const { run, plan, progress } = this;
     const { config, now } = run;
     const began = now();
-    let nats = 0;
-    let tokens = 0;
-    for (const batch of this.window()) {
-      nats += await steps.accumulate(batch);
-      tokens += batch.targetCount;
-    }
-    const gradientNorm = (await steps.gradientNorm()) / tokens;
-    const loss = nats / tokens;
+    const window = [...this.window()];
+    const last = window.pop() as Batch;
+    for (const batch of window) await steps.accumulate(batch);
+    const tokens = window.reduce((sum, batch) => sum + batch.targetCount, last.targetCount);
     const learningRate = learningRateOf(config, plan, progress.step);
+    const { weightDecay, clipNorm } = config;
+    const update = { step: progress.step + 1, learningRate, weightDecay, clipNorm, tokens };
+    const { nats, gradientNorm } = await steps.step(last, update);
+    const loss = nats / tokens;
     progress.step++;
-    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
-      await steps.discard();
-      return [this.refuse(loss, gradientNorm)];
-    }
+    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) return [this.refuse(loss, gradientNorm)];
     this.refusals = 0;
-    const clipping = Math.min(1, config.clipNorm / (gradientNorm + 1e-6));
-    const update = { step: progress.step, learningRate, weightDecay: config.weightDecay };
-    await steps.update({ ...update, gradientScale: clipping / tokens });
     progress.logNats += nats;
     progress.logTokens += tokens;
     const secondsPerStep = this.elapsedSeconds() / (progress.step - this.firstStep);

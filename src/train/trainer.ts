@@ -29,7 +29,7 @@ export async function* runTraining(run: TrainingRun): AsyncGenerator<TrainEvent,
   await engine.createVariables(trainingVariables(modelConfig, initialValues(run)));
   const separateDocuments = run.train.documentEnd !== undefined;
   const shape = { B: config.batchSize, T: config.blockSize, separateDocuments };
-  const steps = await compileTraining(engine, modelConfig, shape);
+  const steps = compileTraining(engine, modelConfig, shape);
   const evaluate = await compileEvaluation(engine, modelConfig, shape);
   let saved = run.checkpoint ? progress.step : 0;
   let atBoundary = false;

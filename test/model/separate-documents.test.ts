@@ -61,10 +61,9 @@ test("compileTraining() and compileEvaluation() keep documents apart when the bl
   const [crossing] = evaluationBatches(packDocuments(documents, tokenizer, T), { batchSize: B });
   assert.ok(apart && crossing && !crossing.positions);
   const evaluate = await compileEvaluation(engine, config, { B, T, separateDocuments: true });
-  const training = await compileTraining(engine, config, { B, T, separateDocuments: true });
+  const training = compileTraining(engine, config, { B, T, separateDocuments: true });
   const loss = await evaluate(apart);
   assert.ok(Math.abs((await training.accumulate(apart)) - loss) < 1e-3);
-  assert.ok((await training.gradientNorm()) > 0);
   const evaluateCrossing = await compileEvaluation(engine, config, { B, T });
   assert.ok(Math.abs((await evaluateCrossing(crossing)) - loss) > 1e-3);
   await engine.dispose();

@@ -1,0 +1,30 @@
+/**
+ * Operations that TensorFlow.js lacks and that a whole step needs fused: each is one operation of a program, and a few plain
+ * TensorFlow.js ones where a backend has no kernel of its name. In and out: tensors. Their gradients are their users' work.
+ */
+import * as tf from "@tensorflow/tfjs";
+
+/**
+ * Sum of the squares of all elements, without an array of the squares.
+ *
+ * @returns scalar
+ */
+export function sumOfSquares(x: tf.Tensor): tf.Tensor {
+  return fused("SumOfSquares", { x }) ?? tf.sum(tf.square(x));
+}
+
+/**
+ * x·y, and 0 where y is 0, even if x is not finite there.
+ *
+ * @param y scalar
+ * @returns the shape of x
+ */
+export function multiplyNoNan(x: tf.Tensor, y: tf.Tensor): tf.Tensor {
+  const plain = () => tf.where(tf.equal(y, 0), tf.zerosLike(x), tf.mul(x, y));
+  return fused("MultiplyNoNan", { a: x, b: y }) ?? plain();
+}
+
+/** Runs a kernel of the present backend, or says that it has none of this name. */
+function fused(kernel: string, inputs: tf.NamedTensorMap): tf.Tensor | undefined {
+  return tf.getKernel(kernel, tf.getBackend()) ? (tf.engine().runKernel(kernel, inputs) as tf.Tensor) : undefined;
+}
