@@ -3,26 +3,17 @@
  * checkpoints and the run log in `outputDir`, the model, its card and its plots in `finalModelDir`. It composes the parts
  * (data, model, engine, trainer, export, view) and has no arithmetic of its own.
  */
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { cpus } from "node:os";
-import { join } from "node:path";
-import { checkPlan, checkPositions } from "./config/contradictions.js";
-import { resolveConfig, type TrainingConfig } from "./config.js";
-import { type Dataset, datasetOf, loadDataset } from "./data/dataset.js";
-import { type DataFinding, examineData, withoutDuplicates } from "./data/gate.js";
-import { type PackedBlocks, packDocuments } from "./data/pack.js";
-import { splitDataset } from "./data/split.js";
-import { loadTokenizer } from "./data/tokenizer.js";
+import type { TrainingConfig } from "./config.js";
+import type { Dataset } from "./data/dataset.js";
 import { chooseEngine } from "./engine/choose.js";
 import { modelCard } from "./export/card.js";
 import { checkModelFolder, saveModelFolder } from "./export/huggingface.js";
-import { readJson } from "./files.js";
-import { parameterCount, parseGpt2Config } from "./model/gpt2-config.js";
-import { randomWeights } from "./model/initial.js";
-import { loadPretrained, type PretrainedModel, resolveModel } from "./model/pretrained.js";
+import { parameterCount } from "./model/gpt2-config.js";
+import { prepareRun, type RunData } from "./prepare.js";
 import { prepareOutputDir } from "./train/checkpoint.js";
 import type { FinishEvent, StartEvent, TrainEvent } from "./train/events.js";
-import { planRun } from "./train/plan.js";
 import { checkpointToResume, identityOf } from "./train/resume.js";
 import { logged, openRunLog, readRunLog } from "./train/run-log.js";
 import { runTraining } from "./train/trainer.js";
@@ -56,14 +47,8 @@ export async function* train(
   settings: Partial<TrainingConfig> = {},
   options: TrainOptions = {},
 ): AsyncGenerator<TrainEvent> {
-  const given = options.dataset;
-  const config = resolveConfig(given ? { ...settings, datasetName: given.name } : settings);
+  const { config, model, data, plan } = await prepareRun(settings, options.dataset);
   const now = options.now ?? (() => performance.now());
-  const model = await loadModel(config);
-  checkPositions(config, model.config.positions);
-  const data = await loadData(config, model, given);
-  const plan = planRun(config, data.train.count);
-  if (!config.resume) checkPlan(config, plan, data.train.count);
   await checkModelFolder(config.finalModelDir);
   await prepareOutputDir(config.outputDir);
   const hashes = { model: model.sha256, tokenizer: data.tokenizerHash, split: data.splitHash };
@@ -133,64 +118,7 @@ export async function* train(
   }
 }
 
-/** The three parts of a dataset, packed. */
-export interface TrainingData {
-  readonly dataset: Dataset;
-  readonly splitHash: string;
-  readonly tokenizerHash: string;
-  readonly train: PackedBlocks;
-  readonly validation: PackedBlocks;
-  /** What the gate has to say that does not stop the run, a sentence each. */
-  readonly remarks: readonly string[];
-}
-
-async function loadData(config: TrainingConfig, model: PretrainedModel, given?: Dataset): Promise<TrainingData> {
-  const { seed, maxDocuments, blockSize, separateDocuments, validationFraction, testFraction } = config;
-  const remarks: string[] = [];
-  const whole = given ?? (await loadDataset(config.datasetName, { maxDocuments, seed }));
-  const dataset = config.deduplicate ? deduplicated(whole, remarks) : whole;
-  const tokenizer = await loadTokenizer(model.folder);
-  const split = splitDataset(dataset, { validationFraction, testFraction, seed });
-  const train = packDocuments(split.train.documents, tokenizer, blockSize, { separateDocuments });
-  const validation = packDocuments(split.validation.documents, tokenizer, blockSize, { separateDocuments });
-  const findings = examineData({
-    ...{ split, blockSize, modelName: config.initialWeights === "pretrained" ? config.modelName : "" },
-    datasetName: dataset.name,
-    validationBlocks: validation.count,
-    bytesPerToken: train.textBytes / train.sourceTokens,
-  });
-  remarks.push(...passGate(findings, config));
-  return { dataset, splitHash: split.hash, tokenizerHash: tokenizer.sha256, train, validation, remarks };
-}
-
-function deduplicated(dataset: Dataset, remarks: string[]): Dataset {
-  const { kept, dropped } = withoutDuplicates(dataset.documents);
-  if (dropped.length === 0) return dataset;
-  const all = dataset.documents.length.toLocaleString("en");
-  remarks.push(`Left out ${dropped.length.toLocaleString("en")} of ${all} documents, which repeat others.`);
-  return datasetOf({ ...dataset, documents: kept });
-}
-
-// Returns what is to be said; throws where the run would measure what it has learned.
-function passGate(findings: readonly DataFinding[], { dataGate }: TrainingConfig): string[] {
-  const error = findings.find(({ severity }) => severity === "error");
-  if (error && dataGate === "refuse") {
-    throw new RangeError(`${error.message} To train all the same, set dataGate: "warn".`);
-  }
-  return findings.map(({ message }) => message);
-}
-
-async function loadModel(config: TrainingConfig): Promise<PretrainedModel> {
-  if (config.initialWeights === "pretrained") return loadPretrained(config.modelName);
-  const folder = resolveModel(config.modelName);
-  const modelConfig = parseGpt2Config(await readJson(join(folder, "config.json"), "the model's configuration"), folder);
-  const sha256 = createHash("sha256")
-    .update(JSON.stringify([modelConfig, config.seed]))
-    .digest("hex");
-  return { folder, config: modelConfig, weights: randomWeights(modelConfig, config.seed), sha256 };
-}
-
-async function saveFinalModel(run: TrainingRun, data: TrainingData, result: TrainingResult): Promise<void> {
+async function saveFinalModel(run: TrainingRun, data: RunData, result: TrainingResult): Promise<void> {
   const { config, modelConfig } = run;
   const { dataset, validation } = data;
   const { outputDir: _outputDir, finalModelDir, resume: _resume, ...trainingArguments } = config;

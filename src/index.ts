@@ -3,6 +3,7 @@
  */
 
 // 3 Configure.
+export { type GatheredSettings, gatherSettings, type SettingSources } from "./config/sources.js";
 export { resolveConfig, type TrainingConfig, trainingDefaults } from "./config.js";
 // 2 Choose a model and a dataset.
 export { type Dataset, type Document, type LoadDatasetOptions, loadDataset } from "./data/dataset.js";
@@ -18,6 +19,7 @@ export { loadTokenizer, type Tokenizer } from "./data/tokenizer.js";
 export { chooseEngine, type EngineChoice, type EngineOptions, findTensorFlow } from "./engine/choose.js";
 export type { CompiledStep, Engine, EngineName, StepFunction, TensorSpec, Variables } from "./engine/engine.js";
 export { describeProgram, type Program } from "./engine/program.js";
+export { type Explanation, explainConfig } from "./explain.js";
 // 4 Train.
 export { type TrainOptions, train } from "./fine-tune.js";
 // 5 Evaluate.
