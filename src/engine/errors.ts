@@ -1,4 +1,8 @@
-/** The errors that every engine gives alike. In: what was found. Out: the error to throw, in the form of message.ts. */
+/**
+ * The errors that engines and the tracer give alike, with the operation and the user's line read from the stack. In: what was
+ * found. Out: the error to throw, in the form of message.ts.
+ */
+import { fileURLToPath } from "node:url";
 import { nearest, problem } from "../message.js";
 import { sizeOf } from "./program.js";
 
@@ -26,4 +30,59 @@ export function unknownVariable(name: string, known: Iterable<string>): RangeErr
       fix: `create it first with createVariables(new Map([["${name}", { shape: […] }]]))`,
     }),
   );
+}
+
+/** Where in the user's code an operation was called. */
+export interface CallSite {
+  /** The TensorFlow.js operation: `matMul`. */
+  readonly operation?: string;
+  /** ` at model.ts:12:5`, or "" where the stack does not say. */
+  readonly at: string;
+}
+
+// Frames of TensorFlow.js, with and without source maps, of Node and of the engine itself.
+const ownFrame = /node_modules|tfjs-core[/\\]src|\(?node:|[/\\]src[/\\]engine[/\\]|<anonymous>$|\(native\)/;
+
+/** Reads the stack of an error: the outermost TensorFlow.js operation, and the first line that is not the library's. */
+export function callSite(error: Error): CallSite {
+  let operation: string | undefined;
+  for (const frame of (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line))) {
+    operation = /(\w+?)__op/.exec(frame)?.[1] ?? operation;
+    const place = /\(?([^\s()]+:\d+:\d+)\)?$/.exec(frame)?.[1];
+    if (!place || ownFrame.test(frame)) continue;
+    const line = place.startsWith("file:") ? fileURLToPath(place) : place;
+    return { ...(operation && { operation }), at: ` at ${line}` };
+  }
+  return { ...(operation && { operation }), at: "" };
+}
+
+/** Whether an error comes from inside TensorFlow.js or the engine, and not from the user's own code. */
+export function isFromLibrary(error: Error): boolean {
+  const first = (error.stack ?? "").split("\n").find((line) => /^\s+at /.test(line));
+  return first !== undefined && ownFrame.test(first);
+}
+
+/** A TypeError for two shapes that an operation cannot take together. */
+export function shapesDisagree(a: readonly number[], b: readonly number[], expected: string): TypeError {
+  const { operation = "operation", at } = callSite(new Error());
+  return new TypeError(
+    problem({
+      cannot: `trace tf.${operation}${at}`,
+      found: `tensors of shape [${a.join(", ")}] and [${b.join(", ")}]`,
+      expected,
+      fix: "reshape, transpose or slice one of them before the call",
+    }),
+  );
+}
+
+/** A TypeError for a call that TensorFlow.js itself refused. */
+export function refusedCall(error: Error): TypeError {
+  const { operation, at } = callSite(error);
+  const call = operation ? `tf.${operation}` : "this step";
+  const expected = "arguments that TensorFlow.js takes";
+  const fix = operation
+    ? `change the call of tf.${operation}${at}`
+    : "run the same step with FLEDGE_ENGINE=cpu to look at it";
+  const found = `TensorFlow.js said "${error.message.replace(/\.$/, "")}"`;
+  return new TypeError(problem({ cannot: `trace ${call}${at}`, found, expected, fix }), { cause: error });
 }

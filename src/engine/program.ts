@@ -12,22 +12,36 @@ export interface Value extends TensorSpec {
 /** Operations with one float input of any shape and an output of the same shape. */
 export const unaryOperations = [
   "abs",
+  "ceil",
+  "cos",
   "erf",
   "exp",
+  "expm1",
+  "floor",
   "log",
+  "log1p",
   "negate",
   "reciprocal",
+  "round",
   "rsqrt",
+  "sigmoid",
+  "sign",
+  "sin",
   "sqrt",
   "square",
   "tanh",
 ] as const;
+/** Tests of one float input, element by element; the output is bool. */
+export const predicateOperations = ["isFinite", "isInf", "isNan"] as const;
 /** Operations with two inputs that broadcast as NumPy's do. */
 export const binaryOperations = [
   "add",
+  "atan2",
   "divide",
+  "floorDivide",
   "maximum",
   "minimum",
+  "modulo",
   "multiply",
   "multiplyNoNan",
   "power",
@@ -35,19 +49,31 @@ export const binaryOperations = [
   "subtract",
 ] as const;
 /** Broadcasting comparisons; the output is bool. */
-export const comparisonOperations = ["equal", "greater", "greaterEqual", "less", "lessEqual"] as const;
+export const comparisonOperations = ["equal", "greater", "greaterEqual", "less", "lessEqual", "notEqual"] as const;
 /** Logic on bool inputs that broadcast. */
 export const logicalOperations = ["logicalAnd", "logicalOr"] as const;
-/** Reductions over `axes`. */
-export const reductions = ["reduceMax", "reduceMean", "reduceSum"] as const;
+/** Reductions over `axes`; `reduceAll` and `reduceAny` of bool, the others of numbers. */
+export const reductions = [
+  "reduceAll",
+  "reduceAny",
+  "reduceMax",
+  "reduceMean",
+  "reduceMin",
+  "reduceProduct",
+  "reduceSum",
+] as const;
+/** Running sums and products along one axis. */
+export const scans = ["cumulativeProduct", "cumulativeSum"] as const;
 
 /** Attributes of every operation, by its name. */
 export interface OperationAttributes
   extends Record<(typeof unaryOperations)[number], object>,
+    Record<(typeof predicateOperations)[number], object>,
     Record<(typeof binaryOperations)[number], object>,
     Record<(typeof comparisonOperations)[number], object>,
     Record<(typeof logicalOperations)[number], object>,
-    Record<(typeof reductions)[number], { readonly axes: readonly number[]; readonly keepDims: boolean }> {
+    Record<(typeof reductions)[number], { readonly axes: readonly number[]; readonly keepDims: boolean }>,
+    Record<(typeof scans)[number], { readonly axis: number; readonly exclusive: boolean; readonly reverse: boolean }> {
   /** A tensor known while tracing, or fed at every run. */
   constant: { readonly values: Float32Array | Int32Array | Uint8Array };
   input: { readonly name: string };
@@ -61,6 +87,9 @@ export interface OperationAttributes
   /** inputs: gradient, learningRate, beta1, beta2, beta1Power, beta2Power, epsilon (scalars but the first). */
   adam: { readonly variable: string; readonly firstMoment: string; readonly secondMoment: string };
   addN: object;
+  /** Index of the first largest or smallest element along an axis; the output is int32. */
+  argMax: { readonly axis: number };
+  argMin: { readonly axis: number };
   cast: object;
   concat: { readonly axis: number };
   logicalNot: object;
@@ -73,14 +102,19 @@ export interface OperationAttributes
   };
   pad: { readonly paddings: readonly (readonly [number, number])[]; readonly value: number };
   reshape: object;
+  reverse: { readonly axes: readonly number[] };
   segmentSum: { readonly segments: number };
   select: object;
   /** 2 x L2Loss: the sum of the squares of all elements, a scalar. */
   sumOfSquares: object;
   slice: { readonly begin: readonly number[] };
+  /** Strides are positive; a negative one is recorded as a slice, its reverse and a positive stride. */
+  stridedSlice: { readonly begin: readonly number[]; readonly strides: readonly number[] };
   softmax: object;
   /** inputs: logits [N, V], targets [N]; outputs: loss [N], its gradient by the logits [N, V]. */
   sparseCrossEntropy: object;
+  /** The k largest of each row of the last axis, largest first, equal ones in order; outputs: values, int32 indices. */
+  topK: { readonly k: number };
   tile: { readonly repeats: readonly number[] };
   transpose: { readonly permutation: readonly number[] };
 }

@@ -5,8 +5,9 @@
 import type { DType } from "./engine.js";
 import type { Operation, Program, Value } from "./program.js";
 import { hasEffect } from "./program.js";
-import type { NodeSpec, TensorFlowGraph } from "./tensorflow-graph.js";
+import type { TensorFlowGraph } from "./tensorflow-graph.js";
 import type { Pointer, TfOutput } from "./tensorflow-library.js";
+import { assignSlice, cast, emitEffect, readVariable, reshape, type UpdateContext } from "./to-tensorflow-updates.js";
 
 /** A program inside a graph. */
 export interface EmittedProgram {
@@ -17,22 +18,9 @@ export interface EmittedProgram {
 }
 
 /** What an operation's emitter may use. */
-interface Context {
-  readonly graph: TensorFlowGraph;
-  readonly variables: ReadonlyMap<string, TfOutput>;
+interface Context extends UpdateContext {
   readonly inputs: Map<string, TfOutput>;
-  /** The handle of a value made before. */
-  handle(id: number): TfOutput;
   value(id: number): Value;
-  readonly effects: Pointer[];
-  /** What each variable's next read or update must wait for. */
-  readonly uses: Map<string, VariableUses>;
-}
-
-/** Operations that touched a variable: its last update, and the reads since. */
-interface VariableUses {
-  written?: Pointer;
-  readonly reads: Pointer[];
 }
 
 /**
@@ -67,34 +55,58 @@ export function emitTensorFlow(
       handles.set(value.id, { oper: first.oper, index: first.index + index });
     });
   }
-  const outputs = new Map([...program.outputs].map(([name, id]) => [name, context.handle(id)]));
+  const fed = new Set([...context.inputs.values()].map(({ oper }) => oper));
+  const outputs = new Map(
+    [...program.outputs].map(([name, id]) => {
+      const handle = context.handle(id);
+      // TensorFlow refuses to fetch what it is fed.
+      const attributes = { T: { type: context.value(id).dtype } };
+      return [name, fed.has(handle.oper) ? graph.output("Identity", { inputs: [handle], attributes }) : handle];
+    }),
+  );
   return { inputs: context.inputs, outputs, effects: context.effects };
 }
 
 const kernels: Partial<Record<Operation["name"], string>> = {
   abs: "Abs",
   add: "AddV2",
+  atan2: "Atan2",
+  ceil: "Ceil",
+  cos: "Cos",
   divide: "RealDiv",
   equal: "Equal",
   erf: "Erf",
   exp: "Exp",
+  expm1: "Expm1",
+  floor: "Floor",
+  floorDivide: "FloorDiv",
   greater: "Greater",
   greaterEqual: "GreaterEqual",
   less: "Less",
+  isFinite: "IsFinite",
+  isInf: "IsInf",
+  isNan: "IsNan",
   lessEqual: "LessEqual",
   log: "Log",
+  log1p: "Log1p",
   logicalAnd: "LogicalAnd",
   logicalNot: "LogicalNot",
   logicalOr: "LogicalOr",
   maximum: "Maximum",
   minimum: "Minimum",
+  modulo: "FloorMod",
   multiply: "Mul",
   multiplyNoNan: "MulNoNan",
   negate: "Neg",
+  notEqual: "NotEqual",
   power: "Pow",
   reciprocal: "Reciprocal",
+  round: "Round",
   rsqrt: "Rsqrt",
   select: "SelectV2",
+  sigmoid: "Sigmoid",
+  sign: "Sign",
+  sin: "Sin",
   softmax: "Softmax",
   sqrt: "Sqrt",
   square: "Square",
@@ -102,7 +114,15 @@ const kernels: Partial<Record<Operation["name"], string>> = {
   subtract: "Sub",
   tanh: "Tanh",
 };
-const reductionKernels = { reduceMax: "Max", reduceMean: "Mean", reduceSum: "Sum" } as const;
+const reductionKernels = {
+  reduceAll: "All",
+  reduceAny: "Any",
+  reduceMax: "Max",
+  reduceMean: "Mean",
+  reduceMin: "Min",
+  reduceProduct: "Prod",
+  reduceSum: "Sum",
+} as const;
 
 function emit(context: Context, operation: Operation): TfOutput {
   const { graph } = context;
@@ -119,21 +139,12 @@ function emit(context: Context, operation: Operation): TfOutput {
       context.inputs.set(operation.attributes.name, input);
       return input;
     }
-    case "read": {
-      const uses = usesOf(context, operation.attributes.variable);
-      const read = graph.output("ReadVariableOp", {
-        inputs: [variable(context, operation.attributes.variable)],
-        attributes: { dtype: { type: "float32" } },
-        after: uses.written ? [uses.written] : [],
-      });
-      uses.reads.push(read.oper);
-      return read;
-    }
+    case "read":
+      return readVariable(context, operation.attributes.variable);
     case "assignSlice":
       return assignSlice(context, operation);
     case "fill": {
-      const typed = result.dtype === "float32" ? Float32Array : result.dtype === "int32" ? Int32Array : Uint8Array;
-      const value = graph.constant(typed.of(operation.attributes.value), [], result.dtype);
+      const value = graph.constant(arrayType(result.dtype).of(operation.attributes.value), [], result.dtype);
       const attributes = { T: { type: result.dtype }, index_type: { type: "int32" } } as const;
       return graph.output("Fill", { inputs: [graph.integers(result.shape), value], attributes });
     }
@@ -156,7 +167,7 @@ function emit(context: Context, operation: Operation): TfOutput {
     case "pad": {
       const { paddings, value } = operation.attributes;
       const widths = graph.integers(paddings.flat(), [paddings.length, 2]);
-      const filler = graph.constant(Float32Array.of(value), [], "float32");
+      const filler = graph.constant(arrayType(source.dtype).of(value), [], source.dtype);
       const attributes = { T, Tpaddings: { type: "int32" } } as const;
       return graph.output("PadV2", { inputs: [...inputs, widths, filler], attributes });
     }
@@ -169,12 +180,59 @@ function emit(context: Context, operation: Operation): TfOutput {
       const attributes = { N: { int: inputs.length }, T, Tidx: { type: "int32" } } as const;
       return graph.output("ConcatV2", { inputs: [inputs, axis], attributes });
     }
+    case "reduceAll":
+    case "reduceAny":
     case "reduceMax":
     case "reduceMean":
+    case "reduceMin":
+    case "reduceProduct":
     case "reduceSum": {
       const { axes, keepDims } = operation.attributes;
-      const attributes = { T, Tidx: { type: "int32" }, keep_dims: { bool: keepDims } } as const;
+      const typed = source.dtype === "bool" ? {} : { T };
+      const attributes = { ...typed, Tidx: { type: "int32" }, keep_dims: { bool: keepDims } } as const;
       return graph.output(reductionKernels[operation.name], { inputs: [...inputs, graph.integers(axes)], attributes });
+    }
+    case "argMax":
+    case "argMin": {
+      const axis = graph.integers([operation.attributes.axis], []);
+      const attributes = { T, Tidx: { type: "int32" }, output_type: { type: "int32" } } as const;
+      return graph.output(operation.name === "argMax" ? "ArgMax" : "ArgMin", {
+        inputs: [...inputs, axis],
+        attributes,
+      });
+    }
+    case "cumulativeProduct":
+    case "cumulativeSum": {
+      const { axis, exclusive, reverse } = operation.attributes;
+      const attributes = {
+        T,
+        Tidx: { type: "int32" },
+        exclusive: { bool: exclusive },
+        reverse: { bool: reverse },
+      } as const;
+      return graph.output(operation.name === "cumulativeSum" ? "Cumsum" : "Cumprod", {
+        inputs: [...inputs, graph.integers([axis], [])],
+        attributes,
+      });
+    }
+    case "reverse": {
+      const axes = graph.integers(operation.attributes.axes);
+      return graph.output("ReverseV2", { inputs: [...inputs, axes], attributes: { T, Tidx: { type: "int32" } } });
+    }
+    case "stridedSlice": {
+      const { begin, strides } = operation.attributes;
+      const end = begin.map((first, axis) => {
+        return first + ((result.shape[axis] as number) - 1) * (strides[axis] as number) + 1;
+      });
+      const bounds = [begin, end, strides].map((list) => graph.integers(list));
+      return graph.output("StridedSlice", {
+        inputs: [...inputs, ...bounds],
+        attributes: { T, Index: { type: "int32" } },
+      });
+    }
+    case "topK": {
+      const k = graph.integers([operation.attributes.k], []);
+      return graph.output("TopKV2", { inputs: [...inputs, k], attributes: { T, sorted: { bool: true } } });
     }
     case "gather": {
       const indices = context.value(operation.inputs[1] as number).dtype;
@@ -203,6 +261,7 @@ function emit(context: Context, operation: Operation): TfOutput {
     case "logicalAnd":
     case "logicalNot":
     case "logicalOr":
+      // These take no type.
       return graph.output(kernels[operation.name] as string, { inputs });
     default: {
       const attributes = { T: { type: operation.name === "select" ? result.dtype : source.dtype } };
@@ -236,97 +295,6 @@ function matMul(context: Context, operation: Extract<Operation, { name: "matMul"
   return reshape(graph, full, result.shape, "float32", single ? result.shape.slice(-2) : result.shape);
 }
 
-function emitEffect(context: Context, operation: Operation): Pointer {
-  const inputs = operation.inputs.map((id) => context.handle(id));
-  const dtype = { type: "float32" } as const;
-  switch (operation.name) {
-    case "assign":
-    case "assignAdd": {
-      const type = operation.name === "assign" ? "AssignVariableOp" : "AssignAddVariableOp";
-      const name = operation.attributes.variable;
-      const update = { inputs: [variable(context, name), ...inputs], attributes: { dtype } };
-      return write(context, [name], type, update);
-    }
-    case "adam": {
-      const [gradient, learningRate, beta1, beta2, beta1Power, beta2Power, epsilon] = inputs as [
-        ...[TfOutput, TfOutput, TfOutput, TfOutput],
-        ...[TfOutput, TfOutput, TfOutput],
-      ];
-      const names = [
-        operation.attributes.variable,
-        operation.attributes.firstMoment,
-        operation.attributes.secondMoment,
-      ];
-      const scalars = [beta1Power, beta2Power, learningRate, beta1, beta2, epsilon];
-      return write(context, names, "ResourceApplyAdam", {
-        inputs: [...names.map((name) => variable(context, name)), ...scalars, gradient],
-        attributes: { T: dtype },
-      });
-    }
-    default:
-      throw new Error(`${operation.name} has no effect.`);
-  }
-}
-
-// The rows that hold the index, overwritten where they lie: InplaceUpdate gives back the buffer that it was given, which is
-// the variable's own. An assignment would copy the whole variable at every token.
-function assignSlice(context: Context, operation: Extract<Operation, { name: "assignSlice" }>): TfOutput {
-  const { graph } = context;
-  const name = operation.attributes.variable;
-  const { shape } = operation.outputs[0] as Value;
-  const [N, P] = shape as [number, number];
-  const [value, index] = operation.inputs.map((id) => context.handle(id)) as [TfOutput, TfOutput];
-  const uses = usesOf(context, name);
-  const read = graph.output("ReadVariableOp", {
-    inputs: [variable(context, name)],
-    attributes: { dtype: { type: "float32" } },
-    after: uses.written ? [uses.written] : [],
-  });
-  const first = graph.integers(Array.from({ length: N }, (_, row) => row * P));
-  const rows = graph.output("AddV2", { inputs: [first, index], attributes: { T: { type: "int32" } } });
-  const flat = (x: TfOutput, shape: readonly number[]) => reshape(graph, x, shape, "float32");
-  const rest = shape.slice(2);
-  const inputs = [flat(read, [N * P, ...rest]), rows, flat(value, [N, ...rest])];
-  const updated = graph.output("InplaceUpdate", { inputs, attributes: { T: { type: "float32" } } });
-  uses.written = updated.oper;
-  context.effects.push(updated.oper);
-  return flat(updated, shape);
-}
-
-// An update waits for the update before it and for every read since, so that the order of the step function holds.
-function write(context: Context, names: readonly string[], type: string, spec: NodeSpec): Pointer {
-  const touched = names.map((name) => usesOf(context, name));
-  const after = touched.flatMap(({ written, reads }) => (written ? [written, ...reads] : reads));
-  const update = context.graph.operation(type, { ...spec, after });
-  for (const uses of touched) {
-    uses.written = update;
-    uses.reads.length = 0;
-  }
-  return update;
-}
-
-function usesOf(context: Context, name: string): VariableUses {
-  const uses = context.uses.get(name) ?? { reads: [] };
-  context.uses.set(name, uses);
-  return uses;
-}
-
-function variable(context: Context, name: string): TfOutput {
-  return context.variables.get(name) as TfOutput;
-}
-
-function cast(graph: TensorFlowGraph, x: TfOutput, from: DType | "bfloat16", to: DType | "bfloat16"): TfOutput {
-  return graph.output("Cast", { inputs: [x], attributes: { SrcT: { type: from }, DstT: { type: to } } });
-}
-
-function reshape(
-  graph: TensorFlowGraph,
-  x: TfOutput,
-  shape: readonly number[],
-  dtype: DType,
-  from?: readonly number[],
-): TfOutput {
-  if (from && from.length === shape.length) return x;
-  const attributes = { T: { type: dtype }, Tshape: { type: "int32" } } as const;
-  return graph.output("Reshape", { inputs: [x, graph.integers(shape)], attributes });
+function arrayType(dtype: DType) {
+  return dtype === "float32" ? Float32Array : dtype === "int32" ? Int32Array : Uint8Array;
 }

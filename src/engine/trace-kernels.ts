@@ -1,39 +1,56 @@
 /**
- * How each TensorFlow.js kernel is recorded: shapes and dtypes of the result, and the operation of the program that
- * stands for it. In: kernel inputs and attributes. Out: entries in TensorFlow.js' kernel registry. It computes no values.
+ * How each TensorFlow.js kernel that works element by element or reduces is recorded, and the registration of all. In:
+ * kernel inputs and attributes. Out: entries in TensorFlow.js' kernel registry. It computes no values; kernels that move
+ * elements are in trace-shapes.ts, those that combine rows in trace-contractions.ts.
  */
 import * as tf from "@tensorflow/tfjs";
-import { problem } from "../message.js";
-import type { DType } from "./engine.js";
 import type {
   binaryOperations,
   comparisonOperations,
   logicalOperations,
+  predicateOperations,
   reductions,
   unaryOperations,
   Value,
 } from "./program.js";
 import type { Recorder, TraceBackend } from "./trace.js";
-
-type Inputs = Record<string, tf.TensorInfo>;
-type Rule = (recorder: Recorder, inputs: Inputs, attributes: Record<string, unknown>) => Value | Value[];
+import { contractionRules } from "./trace-contractions.js";
+import { binary, cast, compare, fill, type Inputs, input, type Rule, select, unary } from "./trace-rules.js";
+import { shapeRules } from "./trace-shapes.js";
 
 const unaryKernels: Record<string, (typeof unaryOperations)[number]> = {
   Abs: "abs",
+  Ceil: "ceil",
+  Cos: "cos",
   Erf: "erf",
   Exp: "exp",
+  Expm1: "expm1",
+  Floor: "floor",
   Log: "log",
+  Log1p: "log1p",
   Neg: "negate",
   Reciprocal: "reciprocal",
+  Round: "round",
   Rsqrt: "rsqrt",
+  Sigmoid: "sigmoid",
+  Sign: "sign",
+  Sin: "sin",
   Sqrt: "sqrt",
   Square: "square",
   Tanh: "tanh",
 };
+const predicateKernels: Record<string, (typeof predicateOperations)[number]> = {
+  IsFinite: "isFinite",
+  IsInf: "isInf",
+  IsNan: "isNan",
+};
 const binaryKernels: Record<string, (typeof binaryOperations)[number]> = {
   Add: "add",
+  Atan2: "atan2",
+  FloorDiv: "floorDivide",
   Maximum: "maximum",
   Minimum: "minimum",
+  Mod: "modulo",
   Multiply: "multiply",
   // No kernel of TensorFlow.js: operations.ts asks for it by this name.
   MultiplyNoNan: "multiplyNoNan",
@@ -50,10 +67,15 @@ const comparisonKernels: Record<string, (typeof comparisonOperations | typeof lo
   LessEqual: "lessEqual",
   LogicalAnd: "logicalAnd",
   LogicalOr: "logicalOr",
+  NotEqual: "notEqual",
 };
 const reductionKernels: Record<string, (typeof reductions)[number]> = {
+  All: "reduceAll",
+  Any: "reduceAny",
   Max: "reduceMax",
   Mean: "reduceMean",
+  Min: "reduceMin",
+  Prod: "reduceProduct",
   Sum: "reduceSum",
 };
 
@@ -74,20 +96,25 @@ export function registerTraceKernels(backendName: string): void {
 
 function rules(): Record<string, Rule> {
   return {
-    ...mapRules(unaryKernels, (name) => (recorder, inputs) => {
-      const x = recorder.value(input(inputs, "x"));
-      return recorder.add(name, [x], {}, [x]);
+    ...mapRules(unaryKernels, (name) => (recorder, inputs) => unary(recorder, name, input(recorder, inputs, "x"))),
+    ...mapRules(predicateKernels, (name) => (recorder, inputs) => {
+      const x = input(recorder, inputs, "x");
+      return recorder.add(name, [cast(recorder, x, "float32")], {}, [{ shape: x.shape, dtype: "bool" }]);
     }),
-    ...mapRules(binaryKernels, (name) => (recorder, inputs) => {
-      const [a, b] = pair(recorder, inputs);
-      return recorder.add(name, [a, b], {}, [{ shape: broadcast(a, b), dtype: a.dtype }]);
-    }),
-    ...mapRules(comparisonKernels, (name) => (recorder, inputs) => {
-      const [a, b] = pair(recorder, inputs);
-      return recorder.add(name, [a, b], {}, [{ shape: broadcast(a, b), dtype: "bool" }]);
-    }),
+    ...mapRules(
+      binaryKernels,
+      (name) => (recorder, inputs) =>
+        binary(recorder, name, input(recorder, inputs, "a"), input(recorder, inputs, "b")),
+    ),
+    ...mapRules(
+      comparisonKernels,
+      (name) => (recorder, inputs) =>
+        compare(recorder, name, input(recorder, inputs, "a"), input(recorder, inputs, "b")),
+    ),
     ...mapRules(reductionKernels, (name) => (recorder, inputs, attributes) => {
-      const x = recorder.value(input(inputs, "x"));
+      const given = input(recorder, inputs, "x");
+      // TensorFlow.js' mean of integers is a float.
+      const x = name === "reduceMean" ? cast(recorder, given, "float32") : given;
       const axes = tf.util.parseAxisParam((attributes.axis ?? attributes.reductionIndices) as number[], [...x.shape]);
       const keepDims = attributes.keepDims === true;
       const kept = x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
@@ -100,158 +127,59 @@ function rules(): Record<string, Rule> {
   };
 }
 
+// Klambauer et al. 2017, "Self-Normalizing Neural Networks".
+const seluAlpha = 1.6732632423543772;
+const seluScale = 1.0507009873554805;
+
 const elementRules: Record<string, Rule> = {
+  ClipByValue(recorder, inputs, { clipValueMin, clipValueMax }) {
+    const raised = binary(recorder, "maximum", input(recorder, inputs, "x"), clipValueMin as number);
+    return binary(recorder, "minimum", raised, clipValueMax as number);
+  },
+  Elu: (recorder, inputs) => elu(recorder, input(recorder, inputs, "x"), 1),
+  EluGrad(recorder, inputs) {
+    const [dy, y] = [input(recorder, inputs, "dy"), input(recorder, inputs, "y")];
+    const below = binary(recorder, "multiply", dy, binary(recorder, "add", y, 1));
+    return select(recorder, compare(recorder, "greaterEqual", y, 0), dy, below);
+  },
+  LeakyRelu(recorder, inputs, { alpha }) {
+    const x = input(recorder, inputs, "x");
+    return select(recorder, compare(recorder, "greater", x, 0), x, binary(recorder, "multiply", x, alpha as number));
+  },
   LogicalNot(recorder, inputs) {
-    const x = recorder.value(input(inputs, "x"));
+    const x = input(recorder, inputs, "x");
     return recorder.add("logicalNot", [x], {}, [x]);
+  },
+  Prelu(recorder, inputs) {
+    const x = input(recorder, inputs, "x");
+    const scaled = binary(recorder, "multiply", x, input(recorder, inputs, "alpha"));
+    return select(recorder, compare(recorder, "less", x, 0), scaled, x);
+  },
+  Relu: (recorder, inputs) => binary(recorder, "maximum", input(recorder, inputs, "x"), 0),
+  Relu6(recorder, inputs) {
+    return binary(recorder, "minimum", binary(recorder, "maximum", input(recorder, inputs, "x"), 0), 6);
+  },
+  Selu(recorder, inputs) {
+    return binary(recorder, "multiply", elu(recorder, input(recorder, inputs, "x"), seluAlpha), seluScale);
+  },
+  // log(1 + eˣ) = max(x, 0) + log(1 + e⁻|x|), which does not overflow.
+  Softplus(recorder, inputs) {
+    const x = input(recorder, inputs, "x");
+    const small = unary(recorder, "exp", unary(recorder, "negate", unary(recorder, "abs", x)));
+    return binary(recorder, "add", binary(recorder, "maximum", x, 0), unary(recorder, "log1p", small));
   },
   // 1 above zero, `alpha` elsewhere.
   Step(recorder, inputs, attributes) {
-    const x = recorder.value(input(inputs, "x"));
-    const constant = (value: number) => fill(recorder, [], x.dtype, value);
-    const above = recorder.add("greater", [x, constant(0)], {}, [{ shape: x.shape, dtype: "bool" }]);
-    return recorder.add("select", [above, constant(1), constant((attributes.alpha as number | undefined) ?? 0)], {}, [
-      x,
-    ]);
+    const x = input(recorder, inputs, "x");
+    const below = fill(recorder, x.shape, x.dtype, (attributes.alpha as number | undefined) ?? 0);
+    return select(recorder, compare(recorder, "greater", x, 0), fill(recorder, [], x.dtype, 1), below);
   },
 };
 
-const shapeRules: Record<string, Rule> = {
-  Identity: (recorder, inputs) => recorder.value(input(inputs, "x")),
-  Cast(recorder, inputs, attributes) {
-    const x = recorder.value(input(inputs, "x"));
-    const dtype = checkDType(attributes.dtype as tf.DataType);
-    return dtype === x.dtype ? x : recorder.add("cast", [x], {}, [{ shape: x.shape, dtype }]);
-  },
-  Reshape(recorder, inputs, attributes) {
-    const x = recorder.value(input(inputs, "x"));
-    const shape = tf.util.inferFromImplicitShape(attributes.shape as number[], tf.util.sizeFromShape([...x.shape]));
-    return recorder.add("reshape", [x], {}, [{ shape, dtype: x.dtype }]);
-  },
-  ExpandDims(recorder, inputs, attributes) {
-    const x = recorder.value(input(inputs, "input"));
-    const axis = attributes.dim as number;
-    const shape = [...x.shape];
-    shape.splice(axis < 0 ? shape.length + 1 + axis : axis, 0, 1);
-    return recorder.add("reshape", [x], {}, [{ shape, dtype: x.dtype }]);
-  },
-  Transpose(recorder, inputs, attributes) {
-    const x = recorder.value(input(inputs, "x"));
-    const permutation = attributes.perm as number[];
-    const shape = permutation.map((axis) => x.shape[axis] as number);
-    return recorder.add("transpose", [x], { permutation }, [{ shape, dtype: x.dtype }]);
-  },
-  Slice(recorder, inputs, attributes) {
-    const x = recorder.value(input(inputs, "x"));
-    const parse = tf.slice_util.parseSliceParams;
-    const sliced = input(inputs, "x") as tf.Tensor;
-    const [begin, shape] = parse(sliced, attributes.begin as number[], attributes.size as number[]) as number[][];
-    return recorder.add("slice", [x], { begin: begin as number[] }, [{ shape: shape as number[], dtype: x.dtype }]);
-  },
-  SplitV(recorder, inputs, attributes) {
-    const tensor = input(inputs, "x");
-    const x = recorder.value(tensor);
-    const axis = tf.util.parseAxisParam(attributes.axis as number, [...x.shape])[0] as number;
-    const sizes = tf.backend_util.prepareSplitSize(tensor as tf.Tensor, attributes.numOrSizeSplits as number[], axis);
-    let offset = 0;
-    return sizes.map((size) => {
-      const begin = x.shape.map((_, i) => (i === axis ? offset : 0));
-      offset += size;
-      return recorder.add("slice", [x], { begin }, [{ shape: x.shape.with(axis, size), dtype: x.dtype }]);
-    });
-  },
-  Concat(recorder, inputs, attributes) {
-    const values = Object.values(inputs)
-      .filter((tensor) => tf.util.sizeFromShape(tensor.shape) > 0)
-      .map((tensor) => recorder.value(tensor));
-    const first = values[0] as Value;
-    const axis = tf.util.parseAxisParam(attributes.axis as number, [...first.shape])[0] as number;
-    const total = values.reduce((sum, value) => sum + (value.shape[axis] as number), 0);
-    return recorder.add("concat", values, { axis }, [{ shape: first.shape.with(axis, total), dtype: first.dtype }]);
-  },
-  PadV2(recorder, inputs, attributes) {
-    const x = recorder.value(input(inputs, "x"));
-    const paddings = attributes.paddings as [number, number][];
-    const shape = x.shape.map((size, axis) => size + (paddings[axis]?.[0] ?? 0) + (paddings[axis]?.[1] ?? 0));
-    return recorder.add("pad", [x], { paddings, value: attributes.constantValue as number }, [
-      { shape, dtype: x.dtype },
-    ]);
-  },
-  Tile(recorder, inputs, attributes) {
-    const x = recorder.value(input(inputs, "x"));
-    const repeats = attributes.reps as number[];
-    const shape = x.shape.map((size, axis) => size * (repeats[axis] ?? 1));
-    return recorder.add("tile", [x], { repeats }, [{ shape, dtype: x.dtype }]);
-  },
-  Fill(recorder, _inputs, attributes) {
-    const dtype = checkDType((attributes.dtype as tf.DataType | undefined) ?? "float32");
-    return fill(recorder, attributes.shape as number[], dtype, attributes.value as number);
-  },
-  ZerosLike(recorder, inputs) {
-    const x = recorder.value(input(inputs, "x"));
-    return fill(recorder, x.shape, x.dtype, 0);
-  },
-  OnesLike(recorder, inputs) {
-    const x = recorder.value(input(inputs, "x"));
-    return fill(recorder, x.shape, x.dtype, 1);
-  },
-  Select(recorder, inputs) {
-    const condition = recorder.value(input(inputs, "condition"));
-    const t = recorder.value(input(inputs, "t"));
-    const e = recorder.value(input(inputs, "e"));
-    const shape = tf.backend_util.assertAndGetBroadcastShape([...condition.shape], broadcast(t, e));
-    return recorder.add("select", [condition, t, e], {}, [{ shape, dtype: t.dtype }]);
-  },
-};
-
-const contractionRules: Record<string, Rule> = {
-  AddN(recorder, inputs) {
-    const values = Object.values(inputs).map((tensor) => recorder.value(tensor));
-    return recorder.add("addN", values, {}, [values[0] as Value]);
-  },
-  BatchMatMul(recorder, inputs, attributes) {
-    const [a, b] = pair(recorder, inputs);
-    const transposeA = attributes.transposeA === true;
-    const transposeB = attributes.transposeB === true;
-    const rows = a.shape.at(transposeA ? -1 : -2) as number;
-    const columns = b.shape.at(transposeB ? -2 : -1) as number;
-    const batch = tf.backend_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
-    const attributesOfMatMul = { transposeA, transposeB, compute: recorder.precision };
-    return recorder.add("matMul", [a, b], attributesOfMatMul, [{ shape: [...batch, rows, columns], dtype: a.dtype }]);
-  },
-  GatherV2(recorder, inputs, attributes) {
-    const x = recorder.value(input(inputs, "x"));
-    const indices = recorder.value(input(inputs, "indices"));
-    const axis = attributes.axis as number;
-    const shape = [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)];
-    return recorder.add("gather", [x, indices], { axis }, [{ shape, dtype: x.dtype }]);
-  },
-  UnsortedSegmentSum(recorder, inputs, attributes) {
-    const x = recorder.value(input(inputs, "x"));
-    const ids = recorder.value(input(inputs, "segmentIds"));
-    const segments = attributes.numSegments as number;
-    const shape = [segments, ...x.shape.slice(ids.shape.length)];
-    return recorder.add("segmentSum", [x, ids], { segments }, [{ shape, dtype: x.dtype }]);
-  },
-  Softmax(recorder, inputs) {
-    const logits = recorder.value(input(inputs, "logits"));
-    return recorder.add("softmax", [logits], {}, [logits]);
-  },
-  // These are no kernels of TensorFlow.js: operations.ts and model/loss.ts ask for them by name.
-  SumOfSquares(recorder, inputs) {
-    const x = recorder.value(input(inputs, "x"));
-    return recorder.add("sumOfSquares", [x], {}, [{ shape: [], dtype: x.dtype }]);
-  },
-  SparseCrossEntropy(recorder, inputs) {
-    const logits = recorder.value(input(inputs, "logits"));
-    const targets = recorder.value(input(inputs, "targets"));
-    const loss = { shape: logits.shape.slice(0, 1), dtype: logits.dtype };
-    return recorder.addMany("sparseCrossEntropy", [logits, targets], {}, [loss, logits]);
-  },
-};
-
-function fill(recorder: Recorder, shape: readonly number[], dtype: DType, value: number): Value {
-  return recorder.add("fill", [], { value }, [{ shape, dtype }]);
+// x above zero, α (eˣ − 1) below.
+function elu(recorder: Recorder, x: Value, alpha: number): Value {
+  const below = binary(recorder, "multiply", unary(recorder, "expm1", x), alpha);
+  return select(recorder, compare(recorder, "greaterEqual", x, 0), x, below);
 }
 
 function mapRules<Name extends string>(
@@ -259,29 +187,4 @@ function mapRules<Name extends string>(
   rule: (name: Name) => Rule,
 ): Record<string, Rule> {
   return Object.fromEntries(Object.entries(kernels).map(([kernel, name]) => [kernel, rule(name)]));
-}
-
-function input(inputs: Inputs, name: string): tf.TensorInfo {
-  return inputs[name] as tf.TensorInfo;
-}
-
-function pair(recorder: Recorder, inputs: Inputs): [Value, Value] {
-  return [recorder.value(input(inputs, "a")), recorder.value(input(inputs, "b"))];
-}
-
-function broadcast(a: Value, b: Value): number[] {
-  return tf.backend_util.assertAndGetBroadcastShape([...a.shape], [...b.shape]);
-}
-
-/** Refuses element types that a program cannot hold. */
-export function checkDType(dtype: tf.DataType): DType {
-  if (dtype === "float32" || dtype === "int32" || dtype === "bool") return dtype;
-  throw new TypeError(
-    problem({
-      cannot: "trace this step",
-      found: `a tensor of type ${dtype}`,
-      expected: "float32, int32 or bool",
-      fix: "cast the tensor with tf.cast before the step",
-    }),
-  );
 }

@@ -6,7 +6,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { nearest, problem } from "../message.js";
 import type { AdamUpdate, Precision, StepFunction, TensorSpec, Variables } from "./engine.js";
-import { unknownVariable } from "./errors.js";
+import { callSite, isFromLibrary, refusedCall, unknownVariable } from "./errors.js";
 import {
   type Operation,
   type OperationAttributes,
@@ -15,7 +15,8 @@ import {
   prune,
   type Value,
 } from "./program.js";
-import { checkDType, registerTraceKernels } from "./trace-kernels.js";
+import { registerTraceKernels } from "./trace-kernels.js";
+import { checkDType } from "./trace-rules.js";
 
 const backendName = "trace";
 
@@ -40,26 +41,34 @@ export function trace(step: StepFunction, options: TraceOptions): Program {
   const recorder = new Recorder(options.precision);
   const previous = tf.engine().backendName;
   const backend = traceBackend();
+  const stackDepth = Error.stackTraceLimit;
+  // The user's line lies under a dozen frames of TensorFlow.js.
+  Error.stackTraceLimit = 100;
   tf.engine().setBackend(backendName);
   backend.recorder = recorder;
   try {
     return record(step, options, recorder);
   } catch (error) {
-    throw uncoveredOperation(error) ?? error;
+    throw explainFailure(error);
   } finally {
+    Error.stackTraceLimit = stackDepth;
     backend.recorder = undefined;
     tf.engine().setBackend(previous ?? "cpu");
   }
 }
 
-// TensorFlow.js says "Kernel 'Cumsum' not registered for backend 'trace'".
-function uncoveredOperation(error: unknown): Error | undefined {
-  const kernel =
-    error instanceof Error ? /Kernel '(\w+)' not registered for backend 'trace'/.exec(error.message)?.[1] : undefined;
+function explainFailure(error: unknown): unknown {
+  if (!(error instanceof Error) || !isFromLibrary(error) || error.message.includes(" Fix: ")) return error;
+  return uncoveredOperation(error) ?? refusedCall(error);
+}
+
+// TensorFlow.js says "Kernel 'Tan' not registered for backend 'trace'".
+function uncoveredOperation(error: Error): Error | undefined {
+  const kernel = /Kernel '(\w+)' not registered for backend 'trace'/.exec(error.message)?.[1];
   if (!kernel) return undefined;
   const covered = tf.getKernelsForBackend(backendName).map(({ kernelName }) => kernelName);
   const near = nearest(kernel, covered);
-  const found = `the TensorFlow.js operation "${kernel}"`;
+  const found = `the TensorFlow.js operation "${kernel}"${callSite(error).at}`;
   const expected = `one of the ${covered.length} covered ones${near ? `, such as "${near}"` : ""}`;
   const fix = "write it with covered operations (docs/engine.md lists them), or run it with FLEDGE_ENGINE=cpu";
   return new Error(problem({ cannot: "trace this step", found, expected, fix }), { cause: error });
@@ -73,14 +82,37 @@ function record(step: StepFunction, options: TraceOptions, recorder: Recorder): 
       inputs[name] = recorder.tensor(recorder.add("input", [], { name }, [spec]));
     }
     const results = step(inputs, new TracedVariables(recorder, options.variables));
-    for (const [name, tensor] of Object.entries(results)) outputs.set(name, recorder.value(tensor).id);
+    if (recorder.refused) throw recorder.refused;
+    if (results instanceof Promise) throw notATensor("the step", results);
+    for (const [name, tensor] of Object.entries(results)) {
+      if (!(tensor instanceof tf.Tensor)) throw notATensor(`output "${name}"`, tensor);
+      outputs.set(name, recorder.value(tensor).id);
+    }
   });
   return prune({ name: options.name, operations: recorder.operations, outputs });
+}
+
+// What is only known after a value was read has no static shape: tf.whereAsync, tf.booleanMaskAsync, an async step.
+function notATensor(what: string, found: unknown): TypeError {
+  const dynamic = found instanceof Promise;
+  if (dynamic) found.catch(() => {});
+  return new TypeError(
+    problem({
+      cannot: "trace this step",
+      found: `${what} is ${dynamic ? "a Promise" : found === null ? "null" : typeof found}`,
+      expected: "a tensor whose shape is known while tracing",
+      fix: dynamic
+        ? "use operations of static shape, such as tf.where and a mask, and no await inside the step"
+        : "return tensors by name: return { y: tensor }",
+    }),
+  );
 }
 
 /** Collects operations and hands out symbolic values. */
 export class Recorder {
   readonly operations: Operation[] = [];
+  /** The first read that was tried without waiting for it. */
+  refused: Error | undefined;
   private readonly values = new WeakMap<object, Value>();
   private nextId = 0;
 
@@ -115,7 +147,7 @@ export class Recorder {
       throw new Error(
         problem({
           cannot: "trace this step",
-          found: `a tensor of shape [${tensor.shape.join(", ")}] made outside it`,
+          found: `a tensor of shape [${tensor.shape.join(", ")}] made outside it, used${callSite(new Error()).at}`,
           expected: "tensors that are inputs, variables or made inside the step",
           fix: "pass the tensor as an input, or make it inside the step function",
         }),
@@ -135,6 +167,17 @@ export class Recorder {
   tensor(value: Value): tf.Tensor {
     return tf.engine().makeTensorFromTensorInfo(this.info(value));
   }
+}
+
+function refusedRead(): Error {
+  return new Error(
+    problem({
+      cannot: "read a tensor while a step is traced",
+      found: `a call of dataSync(), data(), print() or the like${callSite(new Error()).at}`,
+      expected: "operations of static shape only",
+      fix: "return the tensor from the step and read it from the result of run(), and use tf.where for tf.whereAsync",
+    }),
+  );
 }
 
 /** The backend that TensorFlow.js talks to while a step is traced. */
@@ -161,17 +204,12 @@ export class TraceBackend extends tf.KernelBackend {
   }
 
   override readSync(): never {
-    throw new Error(
-      problem({
-        cannot: "read a tensor while a step is traced",
-        found: "a call of dataSync(), data(), print() or the like",
-        expected: "operations only",
-        fix: "return the tensor from the step and read it from the result of run()",
-      }),
-    );
+    throw refusedRead();
   }
+  // Never settles, so that what awaits it cannot end the process with a rejection that nobody handles.
   override read(): Promise<never> {
-    return Promise.reject(this.readSync());
+    this.recording().refused ??= refusedRead();
+    return new Promise(() => {});
   }
   override floatPrecision(): 32 {
     return 32;

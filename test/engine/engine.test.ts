@@ -107,13 +107,60 @@ test("compile() refuses what cannot be traced", async (t) => {
   const cases: [(x: tf.Tensor) => tf.Tensor, RegExp][] = [
     [
       (x) => tf.scalar(x.dataSync()[0] as number),
-      /Cannot read a tensor while a step is traced: .* Fix: return the tensor/,
+      /Cannot read a tensor while a step is traced: .* at .*engine\.test\.[tj]s:\d+:\d+, .* Fix: return the tensor/,
     ],
-    [(x) => tf.add(x, outside), /Cannot trace this step: a tensor of shape \[2\] made outside it, expected .* Fix: /],
-    [(x) => tf.cumsum(x), /Cannot trace this step: the TensorFlow\.js operation "Cumsum", expected one of .* Fix: /],
-    [(x) => tf.add(x, tf.zeros([3])), /Operands could not be broadcast together with shapes 2 and 3/],
+    [
+      (x) => tf.booleanMaskAsync(x, tf.greater(x, 0)) as unknown as tf.Tensor,
+      /Cannot read a tensor while a step is traced: .* at .*engine\.test\.[tj]s:\d+:\d+, .* use tf\.where for tf\.whereAsync/,
+    ],
+    [
+      (x) => Promise.resolve(x) as unknown as tf.Tensor,
+      /Cannot trace this step: output "y" is a Promise, expected a tensor whose shape is known .* Fix: use operations of/,
+    ],
+    [() => 3 as unknown as tf.Tensor, /output "y" is number, expected a tensor .* Fix: return tensors by name/],
+    [
+      (x) => tf.add(x, outside),
+      /Cannot trace this step: a tensor of shape \[2\] made outside it, used at .*engine\.test\.[tj]s.* Fix: /,
+    ],
+    [
+      (x) => tf.tan(x),
+      /Cannot trace this step: the TensorFlow\.js operation "Tan" at .*engine\.test\.[tj]s:\d+:\d+, expected one of the \d+ covered ones, such as "Tanh"\. Fix: /,
+    ],
+    [
+      (x) => tf.add(x, tf.zeros([3])),
+      /Cannot trace tf\.add at .*engine\.test\.[tj]s:\d+:\d+: tensors of shape \[2\] and \[3\], expected the same size, or 1.* Fix: /,
+    ],
+    [
+      (x) => tf.matMul(tf.reshape(x, [1, 2]), tf.zeros([3, 4])),
+      /Cannot trace tf\.matMul at .*: tensors of shape \[1, 2\] and \[3, 4\], expected as many columns in the first as rows/,
+    ],
+    [
+      (x) => tf.concat([tf.reshape(x, [1, 2]), tf.zeros([2, 1])]),
+      /Cannot trace tf\.concat at .*: tensors of shape \[1, 2\] and \[2, 1\], expected the same shape but for dimension 0/,
+    ],
+    [
+      (x) => tf.reshape(x, [3]),
+      /Cannot trace tf\.reshape at .*engine\.test.*: TensorFlow\.js said "Size\(2\) must match the product of shape 3", expected arguments that/,
+    ],
+    [
+      (x) => tf.slice(x, [1], [5]),
+      /Cannot trace tf\.slice at .*: TensorFlow\.js said .* Fix: change the call of tf\.slice at/,
+    ],
+    [(x) => tf.complex(x, x), /the TensorFlow\.js operation "Complex"/],
+    [(x) => tf.add(x, tf.tensor(["a"])), /a tensor of type string, expected float32, int32 or bool/],
   ];
   for (const [compute, message] of cases) await assert.rejects(compile(compute), message);
+  const mine = new RangeError("thrown by the step itself");
+  await assert.rejects(
+    compile(() => {
+      throw mine;
+    }),
+    mine,
+  );
+  await assert.rejects(
+    engine.compile("bad", { x: vector }, (async ({ x }: { x: tf.Tensor }) => ({ y: x })) as never),
+    /Cannot trace this step: the step is a Promise, expected a tensor/,
+  );
   await assert.rejects(
     engine.compile("bad", {}, (_inputs, variables) => ({ y: variables.read("nobody") })),
     /Cannot use variable "nobody": no variable of that name, expected .* Fix: create it first/,
