@@ -8,6 +8,7 @@ export { resolveConfig, type TrainingConfig, trainingDefaults } from "./config.j
 // 2 Choose a model and a dataset.
 export { type Dataset, type Document, type LoadDatasetOptions, loadDataset } from "./data/dataset.js";
 export { type Duplicates, findDuplicates, findOverlaps, type NearDuplicate, type Overlap } from "./data/duplicates.js";
+export { type EncodeOptions, encodeTexts } from "./data/encode.js";
 export { type DataFinding, examineData, type FindingName, type GateInput, withoutDuplicates } from "./data/gate.js";
 export { type DatasetTotals, type Inspection, type InspectOptions, inspectDataset } from "./data/inspect.js";
 export { type PackedBlocks, packDocuments } from "./data/pack.js";

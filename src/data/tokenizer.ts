@@ -23,6 +23,8 @@ interface BpeConfig {
 
 /** A loaded vocabulary. */
 export interface Tokenizer {
+  /** The folder it was loaded from. */
+  readonly folder: string;
   /** Tokens in all, added ones included: ids run from 0 to vocabularySize - 1. */
   readonly vocabularySize: number;
   readonly endOfTextId: number;
@@ -46,7 +48,7 @@ export interface Tokenizer {
  * tokenizer.decode(tokenizer.encode("Fellow citizens")); // "Fellow citizens"
  */
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
-  return new ByteLevelTokenizer(await readTokenizer(folder));
+  return new ByteLevelTokenizer(folder, await readTokenizer(folder));
 }
 
 class ByteLevelTokenizer implements Tokenizer {
@@ -59,7 +61,10 @@ class ByteLevelTokenizer implements Tokenizer {
   readonly #bytesOf: readonly (Uint8Array | undefined)[];
   readonly #idsOfWord = new Map<string, readonly number[]>();
 
-  constructor({ vocabulary, merges, addedTokens, endOfTextId, sha256 }: TokenizerParts) {
+  constructor(
+    readonly folder: string,
+    { vocabulary, merges, addedTokens, endOfTextId, sha256 }: TokenizerParts,
+  ) {
     this.#bpe = new BPE({ type: "BPE", vocab: vocabulary, merges, ignore_merges: false });
     // The longest first, as where one added token begins another.
     const added = addedTokens.map(({ content }) => content).sort((a, b) => b.length - a.length);
