@@ -16,6 +16,8 @@ export { type PackingReport, reportPacking } from "./data/packing-report.js";
 export { findPersonalData, type PersonalData } from "./data/personal-data.js";
 export { type Split, type SplitOptions, splitDataset } from "./data/split.js";
 export { loadTokenizer, type Tokenizer } from "./data/tokenizer.js";
+export { saveTokenizer, type TokenizerFile } from "./data/tokenizer-file.js";
+export { trainTokenizer } from "./data/train-tokenizer.js";
 // 1 Set up: which engine this machine has, and why.
 export { chooseEngine, type EngineChoice, type EngineOptions, findTensorFlow } from "./engine/choose.js";
 export type { CompiledStep, Engine, EngineName, StepFunction, TensorSpec, Variables } from "./engine/engine.js";

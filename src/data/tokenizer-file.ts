@@ -1,6 +1,6 @@
 /**
  * Reads and writes the two files of a tokenizer in Hugging Face form, `tokenizer.json` and `tokenizer_config.json`. In: a
- * folder. Out: vocabulary, merges and special tokens, of GPT-2's kind or not at all. It encodes nothing (tokenizer.ts does).
+ * folder. Out: vocabulary, merges and special tokens, of byte-level BPE kind or not at all. It encodes nothing (tokenizer.ts does).
  * Source: the Hugging Face `tokenizers` file format, as its releases 0.13 to 0.23 write it.
  */
 import { createHash } from "node:crypto";
@@ -8,6 +8,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { problem } from "../message.js";
 import { byteCharacters } from "./byte-level.js";
+import { type PreTokenizer, type PreTokenizerJson, readPreTokenizer } from "./pre-tokenizer.js";
 
 /** Content of a `tokenizer.json` in Hugging Face form. */
 export interface TokenizerFile {
@@ -66,6 +67,9 @@ export interface TokenizerParts {
   readonly vocabulary: Readonly<Record<string, number>>;
   /** The most important first; older files write a pair as one string with a space. */
   readonly merges: string[] | [string, string][];
+  /** Whether a word that is a token whole is not merged from parts, as in Llama 3. */
+  readonly ignoreMerges: boolean;
+  readonly preTokenizer: PreTokenizer;
   readonly addedTokens: readonly AddedToken[];
   readonly endOfTextId: number;
   /** SHA-256 of the `tokenizer.json` file, in hexadecimal. */
@@ -118,8 +122,8 @@ export async function readTokenizer(folder: string): Promise<TokenizerParts> {
   });
   const json = parse(bytes.toString("utf8"), path);
   const config = await readConfig(folder);
-  refuseOtherKinds(json, path);
-  const { vocab: vocabulary = {}, merges = [] } = json.model ?? {};
+  const preTokenizer = ofByteLevelKind(json, path);
+  const { vocab: vocabulary = {}, merges = [], ignore_merges: ignoreMerges = false } = json.model ?? {};
   const addedTokens = json.added_tokens ?? [];
   const endOfText = nameOf(config.eos_token) ?? "<|endoftext|>";
   const endOfTextId = addedTokens.find(({ content }) => content === endOfText)?.id ?? vocabulary[endOfText];
@@ -133,24 +137,22 @@ export async function readTokenizer(folder: string): Promise<TokenizerParts> {
       }),
     );
   }
-  return { vocabulary, merges, addedTokens, endOfTextId, sha256: createHash("sha256").update(bytes).digest("hex") };
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  return { vocabulary, merges, ignoreMerges, preTokenizer, addedTokens, endOfTextId, sha256 };
 }
 
-// As much of tokenizer.json as decides whether it is of GPT-2's kind.
+// As much of tokenizer.json as decides whether it is of byte-level BPE kind.
 interface TokenizerJson {
   readonly model?: {
     readonly type?: string;
     readonly vocab?: Record<string, number>;
     readonly merges?: string[] | [string, string][];
+    readonly ignore_merges?: boolean;
     readonly continuing_subword_prefix?: string | null;
     readonly end_of_word_suffix?: string | null;
   };
-  readonly normalizer?: unknown;
-  readonly pre_tokenizer?: {
-    readonly type?: string;
-    readonly add_prefix_space?: boolean;
-    readonly use_regex?: boolean;
-  } | null;
+  readonly normalizer?: { readonly type?: string } | null;
+  readonly pre_tokenizer?: PreTokenizerJson | null;
   readonly added_tokens?: readonly AddedToken[];
 }
 
@@ -183,16 +185,15 @@ function nameOf(token: unknown): string | undefined {
   return typeof content === "string" ? content : undefined;
 }
 
-function refuseOtherKinds(json: TokenizerJson, path: string): void {
+function ofByteLevelKind(json: TokenizerJson, path: string): PreTokenizer {
   const { model, normalizer, pre_tokenizer: pre, added_tokens: added = [] } = json;
+  const preTokenizer = readPreTokenizer(pre, normalizer);
   const vocabulary = model?.vocab ?? {};
   const missingBytes = byteCharacters.filter((character) => !Object.hasOwn(vocabulary, character)).length;
   const faults: readonly (readonly [boolean, string])[] = [
     [(model?.type ?? "BPE") !== "BPE", `model type ${model?.type}`],
     [!model?.vocab || !Array.isArray(model.merges), "no vocabulary with merges"],
-    [Boolean(normalizer), "a normalizer"],
-    [pre?.type !== "ByteLevel" || pre.use_regex === false, `pre-tokenizer ${pre?.type ?? "none"}`],
-    [pre?.add_prefix_space === true, "add_prefix_space true"],
+    [typeof preTokenizer === "string", String(preTokenizer)],
     [Boolean(model?.continuing_subword_prefix || model?.end_of_word_suffix), "marks at the edges of words"],
     // Text with such a byte would be lost without a word.
     [missingBytes > 0, `a vocabulary without ${missingBytes} of the 256 bytes`],
@@ -202,12 +203,12 @@ function refuseOtherKinds(json: TokenizerJson, path: string): void {
     ],
   ];
   const found = faults.find(([isSo]) => isSo)?.[1];
-  if (found === undefined) return;
+  if (found === undefined && typeof preTokenizer !== "string") return preTokenizer;
   throw new TypeError(
     problem({
       cannot: `load tokenizer "${path}"`,
-      found,
-      expected: "GPT-2's kind: byte-level BPE, pre-tokenizer ByteLevel without prefix space",
+      found: found ?? "",
+      expected: "byte-level BPE as GPT-2 has it, without prefix space",
       fix: "use a model of the GPT-2 family",
     }),
   );

@@ -7,6 +7,7 @@
 import * as huggingFace from "@huggingface/tokenizers";
 import { problem } from "../message.js";
 import { characterBytes, toByteCharacters, wordPattern } from "./byte-level.js";
+import type { PreTokenizer } from "./pre-tokenizer.js";
 import { readTokenizer, type TokenizerParts } from "./tokenizer-file.js";
 
 // Its type files import each other without file endings, which Node's module resolution cannot follow: this is what we use.
@@ -18,7 +19,7 @@ interface BpeConfig {
   readonly type: "BPE";
   readonly vocab: TokenizerParts["vocabulary"];
   readonly merges: TokenizerParts["merges"];
-  readonly ignore_merges: false;
+  readonly ignore_merges: boolean;
 }
 
 /** A loaded vocabulary. */
@@ -56,6 +57,7 @@ class ByteLevelTokenizer implements Tokenizer {
   readonly endOfTextId: number;
   readonly sha256: string;
   readonly #bpe: Bpe;
+  readonly #preTokenizer: PreTokenizer;
   readonly #added: RegExp | undefined;
   readonly #idOf: ReadonlyMap<string, number>;
   readonly #bytesOf: readonly (Uint8Array | undefined)[];
@@ -63,9 +65,10 @@ class ByteLevelTokenizer implements Tokenizer {
 
   constructor(
     readonly folder: string,
-    { vocabulary, merges, addedTokens, endOfTextId, sha256 }: TokenizerParts,
+    { vocabulary, merges, ignoreMerges, preTokenizer, addedTokens, endOfTextId, sha256 }: TokenizerParts,
   ) {
-    this.#bpe = new BPE({ type: "BPE", vocab: vocabulary, merges, ignore_merges: false });
+    this.#bpe = new BPE({ type: "BPE", vocab: vocabulary, merges, ignore_merges: ignoreMerges });
+    this.#preTokenizer = preTokenizer;
     // The longest first, as where one added token begins another.
     const added = addedTokens.map(({ content }) => content).sort((a, b) => b.length - a.length);
     this.#added = added.length > 0 ? new RegExp(`(${added.map(escapePattern).join("|")})`, "u") : undefined;
@@ -112,7 +115,13 @@ class ByteLevelTokenizer implements Tokenizer {
   }
 
   #encodePlain(text: string, ids: GrowingIds): void {
-    for (const word of text.match(wordPattern) ?? []) ids.pushAll(this.#idsOfWord.get(word) ?? this.#encodeWord(word));
+    const { normalize, cutters } = this.#preTokenizer;
+    const [cutter, ...finer] = cutters as [RegExp, ...RegExp[]];
+    for (const piece of cut(normalize ? text.normalize(normalize) : text, cutter)) {
+      for (const word of finer.reduce<string[]>((pieces, next) => pieces.flatMap((part) => cut(part, next)), [piece])) {
+        ids.pushAll(this.#idsOfWord.get(word) ?? this.#encodeWord(word));
+      }
+    }
   }
 
   #encodeWord(word: string): readonly number[] {
@@ -153,6 +162,20 @@ class GrowingIds {
   toArray(): Uint32Array {
     return this.#ids.slice(0, this.#length);
   }
+}
+
+// Matches and what lies between them, in order.
+function cut(text: string, cutter: RegExp): string[] {
+  if (cutter === wordPattern) return text.match(cutter) ?? []; // nothing lies between
+  const pieces: string[] = [];
+  let end = 0;
+  for (const { 0: match, index } of text.matchAll(cutter)) {
+    if (index > end) pieces.push(text.slice(end, index));
+    if (match !== "") pieces.push(match);
+    end = index + match.length;
+  }
+  if (end < text.length) pieces.push(text.slice(end));
+  return pieces;
 }
 
 function escapePattern(text: string): string {
