@@ -25,9 +25,11 @@ export { describeProgram, type Program } from "./engine/program.js";
 export { type Explanation, explainConfig } from "./explain.js";
 // 4 Train.
 export { type TrainOptions, train } from "./fine-tune.js";
+export type { GeneratedPiece, GeneratedToken } from "./generate/generate.js";
+export type { GenerateOptions } from "./generate/options.js";
 // 5 Evaluate.
 export type { SamplingOptions } from "./generate/sampler.js";
-export { type GenerateOptions, type MeasuredLoss, openModel, type TextModel } from "./generate/text-model.js";
+export { type MeasuredLoss, openModel, type TextModel, type TextToken } from "./generate/text-model.js";
 export { type Gpt2Config, parameterCount } from "./model/gpt2-config.js";
 export { loadPretrained, type PretrainedModel } from "./model/pretrained.js";
 // 6 Experiment and scale: whatever a learner changes, quick mode keeps it short in tests.

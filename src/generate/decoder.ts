@@ -11,14 +11,16 @@ import type { Gpt2Config } from "../model/gpt2-config.js";
 type PrefillStep = CompiledStep<"tokens" | "starts", "logits">;
 type TokenStep = CompiledStep<"tokens" | "slot" | "starts", "logits">;
 
-// Shortest prompt and shortest cache that are compiled; longer ones double.
-const shortestPrompt = 16;
-const shortestCache = 64;
+// Lengths that are compiled: 16, 24, 32, 48, 64, 96, …, so that at most a third of a length is padding.
+const shortestLength = 16;
+// Caches that nobody uses keep at most this much memory for the next who asks.
+const idleBytesLimit = 256e6;
 
 /** Hands out caches on one engine that holds the weights of one model. */
 export class Decoder {
-  private readonly free = new Map<string, DecodeCache[]>();
-  private readonly all: DecodeCache[] = [];
+  // Least recently used first.
+  private idle: DecodeCache[] = [];
+  private count = 0;
 
   constructor(
     private readonly engine: Engine,
@@ -26,25 +28,35 @@ export class Decoder {
   ) {}
 
   /**
-   * A cache that has room for rows of a length.
+   * A cache that has room for a batch.
    *
-   * @param rows B ≥ 1
-   * @param tokens prompt and new tokens of the longest row
+   * @param prompts how many tokens each row's prompt has
+   * @param newTokens how many will be added; room for as many as the model has positions is enough
    * @returns a cache for one caller; give it back with `release()`
    */
-  async open(rows: number, tokens: number): Promise<DecodeCache> {
-    // The prompt may be padded to twice its length, less one.
-    const slots = classOf(tokens, shortestCache);
-    const kind = `${rows}x${slots}`;
-    const free = this.free.get(kind)?.pop();
-    if (free) return free;
-    const cache = new DecodeCache(this.engine, this.config, rows, slots, `cache${this.all.length}`, () => {
-      const others = this.free.get(kind) ?? [];
-      this.free.set(kind, [...others, cache]);
-    });
-    this.all.push(cache);
+  async open(prompts: readonly number[], newTokens: number): Promise<DecodeCache> {
+    const { positions } = this.config;
+    const padded = lengthClass(Math.max(...prompts));
+    const slots = lengthClass(padded + Math.min(newTokens, positions));
+    const fits = this.idle.find((cache) => cache.rows === prompts.length && cache.slots === slots);
+    if (fits) {
+      this.idle = this.idle.filter((cache) => cache !== fits);
+      return fits;
+    }
+    const prefix = `cache${this.count++}`;
+    const give = (cache: DecodeCache) => this.keep(cache);
+    const cache = new DecodeCache(this.engine, this.config, prompts.length, slots, prefix, give);
     await cache.create();
     return cache;
+  }
+
+  private keep(cache: DecodeCache): void {
+    this.idle.push(cache);
+    let bytes = 0;
+    for (const other of this.idle.toReversed()) {
+      bytes += other.bytes;
+      if (bytes > idleBytesLimit) other.empty();
+    }
   }
 }
 
@@ -64,10 +76,25 @@ export class DecodeCache {
     /** P. */
     readonly slots: number,
     private readonly prefix: string,
-    /** Gives the cache back to its decoder. */
-    readonly release: () => void,
+    private readonly give: (cache: DecodeCache) => void,
   ) {
     this.starts = new Int32Array(rows);
+  }
+
+  /** Gives the cache back to its decoder. */
+  release(): void {
+    this.give(this);
+  }
+
+  /** Memory of the keys and values. */
+  get bytes(): number {
+    return 2 * this.config.layers * this.rows * this.slots * this.config.width * Float32Array.BYTES_PER_ELEMENT;
+  }
+
+  /** Frees the memory; the next prefill takes it again. */
+  empty(): void {
+    // The engine runs one thing after the other, so whoever opens the cache next comes later. Its failure shows there.
+    this.engine.deleteVariables(this.names()).catch(() => {});
   }
 
   /** Makes the variables; they are empty until the first prefill. */
@@ -91,7 +118,7 @@ export class DecodeCache {
    */
   async prefill(prompts: readonly (readonly number[])[]): Promise<Float32Array> {
     const longest = Math.max(...prompts.map((prompt) => prompt.length));
-    const T = Math.min(this.slots, classOf(longest, shortestPrompt));
+    const T = Math.min(this.slots, lengthClass(longest));
     const compiled = this.prefills.get(T) ?? this.compilePrefill(T);
     this.prefills.set(T, compiled);
     const tokens = new Int32Array(this.rows * T);
@@ -177,7 +204,7 @@ export class DecodeCache {
       { parents: { shape: [B], dtype: "int32" } },
       ({ parents }, variables) => {
         for (const name of this.names()) {
-          const rows = tf.reshape(variables.read(name), [B, (H * P * C) / H]); // [B, H*P*D]
+          const rows = tf.reshape(variables.read(name), [B, P * C]); // [B, H*P*D]
           variables.assign(name, tf.reshape(tf.gather(rows, parents as tf.Tensor1D), [B * H, P, C / H]));
         }
         return {};
@@ -187,6 +214,8 @@ export class DecodeCache {
   }
 }
 
-function classOf(length: number, shortest: number): number {
-  return Math.max(shortest, 2 ** Math.ceil(Math.log2(length)));
+// The next of 16, 24, 32, 48, 64, 96, …
+function lengthClass(length: number): number {
+  const power = Math.max(shortestLength, 2 ** Math.ceil(Math.log2(length)));
+  return length <= 0.75 * power && power > shortestLength ? 0.75 * power : power;
 }

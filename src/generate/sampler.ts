@@ -1,7 +1,8 @@
 /**
- * Choosing the next token. In: logits over the vocabulary and how adventurous to be. Out: one token id. A pure function:
- * random numbers come from the caller. It runs no model. Order of steps as in transformers' generate(): temperature, then
- * top-k, then top-p (nucleus sampling, Holtzman et al. 2020).
+ * Choosing the next token. In: logits over the vocabulary, the tokens so far, and how adventurous to be. Out: one token id.
+ * Pure functions: random numbers come from the caller. They run no model. Order of steps as in transformers' generate():
+ * repetition penalty (Keskar et al. 2019), repeated n-grams, temperature, top-k, top-p (Holtzman et al. 2020), min-p
+ * (Nguyen et al. 2024).
  */
 import { problem } from "../message.js";
 
@@ -13,6 +14,12 @@ export interface SamplingOptions {
   readonly topK?: number;
   /** Only the likeliest tokens that together reach this probability, in (0, 1]; 1 means all. Default 1. */
   readonly topP?: number;
+  /** Only tokens at least this share as likely as the likeliest, in [0, 1]; 0 means all. Default 0. */
+  readonly minP?: number;
+  /** Makes tokens that stand in the text less likely: a positive logit is divided by it, a negative one multiplied. Default 1. */
+  readonly repetitionPenalty?: number;
+  /** No run of this many tokens comes twice, the prompt included; 0 allows all. Default 0. */
+  readonly noRepeatNgram?: number;
 }
 
 /**
@@ -20,14 +27,20 @@ export interface SamplingOptions {
  *
  * @param logits [V], finite or -Infinity for a token that must not come.
  * @param options see {@link SamplingOptions}.
- * @param random gives numbers in [0, 1); called once, and not at all when temperature is 0.
+ * @param random gives numbers in [0, 1); called once, and not at all when only one token is left.
+ * @param tokens the text so far, prompt included; only the repetition options look at it.
  * @returns a token id; of equal logits the lowest id is the likelier when one must go first.
  * @throws RangeError for an option out of range, or logits that are NaN, +Infinity or all -Infinity.
  * @example
  * sampleToken(new Float32Array([0, 5, 1]), { temperature: 0 }, () => 0); // 1
  */
-export function sampleToken(logits: Float32Array, options: SamplingOptions, random: () => number): number {
-  const { ids, probabilities } = tokenProbabilities(logits, options);
+export function sampleToken(
+  logits: Float32Array,
+  options: SamplingOptions,
+  random: () => number,
+  tokens: readonly number[] = [],
+): number {
+  const { ids, probabilities } = tokenProbabilities(logits, options, tokens);
   const first = ids[0] ?? 0;
   if (ids.length === 1) return first;
   const target = random();
@@ -52,43 +65,87 @@ export interface TokenProbabilities {
  * @returns ids that are left and their probabilities; by falling logit when topP < 1, else by id.
  * @throws as {@link sampleToken} does.
  */
-export function tokenProbabilities(logits: Float32Array, options: SamplingOptions): TokenProbabilities {
+export function tokenProbabilities(
+  logits: Float32Array,
+  options: SamplingOptions,
+  tokens: readonly number[] = [],
+): TokenProbabilities {
   checkSamplingOptions(options);
-  const { temperature = 1, topK = 0, topP = 1 } = options;
-  const best = argmax(logits);
+  const { temperature = 1, topK = 0, topP = 1, minP = 0 } = options;
+  const scores = withoutRepetition(logits, tokens, options);
+  const best = argmax(scores);
   if (temperature === 0) return { ids: Uint32Array.of(best), probabilities: Float64Array.of(1) };
+  const max = scores[best] ?? 0;
 
   // Plain loops: at 50,257 tokens, from() with a function costs ten times as much.
-  let ids = new Uint32Array(logits.length);
+  let ids = new Uint32Array(scores.length);
   for (let id = 0; id < ids.length; id++) ids[id] = id;
-  if (topK > 0 && topK < logits.length) {
-    const threshold = logits.slice().sort()[logits.length - topK] ?? -Infinity;
-    ids = ids.filter((id) => (logits[id] ?? -Infinity) >= threshold);
+  if (topK > 0 && topK < scores.length) {
+    const threshold = kthLargest(scores, topK);
+    ids = ids.filter((id) => (scores[id] ?? -Infinity) >= threshold);
   }
-  if (topP < 1) ids.sort((a, b) => (logits[b] ?? 0) - (logits[a] ?? 0) || a - b);
-  let probabilities = softmax(logits, ids, temperature, logits[best] ?? 0);
-  if (topP < 1) {
-    let cumulative = 0;
-    const last = probabilities.findIndex((probability) => {
-      cumulative += probability;
-      return cumulative >= topP;
-    });
-    if (last >= 0) ids = ids.slice(0, last + 1);
-    probabilities = softmax(logits, ids, temperature, logits[best] ?? 0);
+  if (topP < 1) ids = nucleus(scores, ids, temperature, topP, max);
+  if (minP > 0) {
+    const floor = max + temperature * Math.log(minP);
+    ids = ids.filter((id) => (scores[id] ?? -Infinity) >= floor);
   }
-  return { ids, probabilities };
+  return { ids, probabilities: softmax(scores, ids, temperature, max) };
+}
+
+/**
+ * Logits after the repetition penalty and the ban on repeated n-grams.
+ *
+ * @param logits [V]; not changed.
+ * @param tokens the text so far.
+ * @returns [V]; the same array when neither option is on.
+ */
+export function withoutRepetition(
+  logits: Float32Array,
+  tokens: readonly number[],
+  { repetitionPenalty = 1, noRepeatNgram = 0 }: SamplingOptions,
+): Float32Array {
+  if (tokens.length === 0 || (repetitionPenalty === 1 && noRepeatNgram === 0)) return logits;
+  const scores = logits.slice();
+  if (repetitionPenalty !== 1) {
+    for (const id of new Set(tokens)) {
+      const score = scores[id] ?? 0;
+      if (id < scores.length) scores[id] = score < 0 ? score * repetitionPenalty : score / repetitionPenalty;
+    }
+  }
+  if (noRepeatNgram > 0) {
+    const lead = noRepeatNgram - 1;
+    const last = tokens.length - lead;
+    for (let begin = 0; begin < last; begin++) {
+      let same = true;
+      for (let i = 0; i < lead && same; i++) same = tokens[begin + i] === tokens[last + i];
+      const banned = tokens[begin + lead];
+      if (same && banned !== undefined && banned < scores.length) scores[banned] = -Infinity;
+    }
+  }
+  return scores;
 }
 
 /** Refuses sampling options that are out of range, so that a long generation fails at its start. */
-export function checkSamplingOptions({ temperature = 1, topK = 0, topP = 1 }: SamplingOptions): void {
+export function checkSamplingOptions(options: SamplingOptions): void {
+  const { temperature = 1, topK = 0, topP = 1, minP = 0, repetitionPenalty = 1, noRepeatNgram = 0 } = options;
   const refuse = (name: string, value: number, expected: string, fix: string): RangeError =>
     new RangeError(problem({ cannot: `use ${name}`, found: String(value), expected, fix: `set ${name}: ${fix}` }));
   if (!(temperature >= 0 && temperature < Infinity)) {
     throw refuse("temperature", temperature, "a number of 0 or more", "0.8, or 0 for the likeliest token");
   }
-  if (!Number.isSafeInteger(topK) || topK < 0)
-    throw refuse("topK", topK, "an integer of 0 or more", "40, or 0 for all");
+  if (!isCount(topK)) throw refuse("topK", topK, "an integer of 0 or more", "40, or 0 for all");
   if (!(topP > 0 && topP <= 1)) throw refuse("topP", topP, "a number above 0 and at most 1", "0.95, or 1 for all");
+  if (!(minP >= 0 && minP <= 1)) throw refuse("minP", minP, "a number from 0 to 1", "0.05, or 0 for all");
+  if (!(repetitionPenalty > 0 && repetitionPenalty < Infinity)) {
+    throw refuse("repetitionPenalty", repetitionPenalty, "a number above 0", "1.2, or 1 for none");
+  }
+  if (!isCount(noRepeatNgram)) {
+    throw refuse("noRepeatNgram", noRepeatNgram, "an integer of 0 or more", "3, or 0 to allow all");
+  }
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
 }
 
 // The lowest id of the largest logit, as torch.argmax; looks at every logit on the way.
@@ -107,6 +164,52 @@ function argmax(logits: Float32Array): number {
 function unusable(found: string): RangeError {
   const fix = "load the model again, or go back to an earlier checkpoint: its weights may have diverged";
   return new RangeError(problem({ cannot: "choose the next token", found, expected: "finite logits", fix }));
+}
+
+// Each pass keeps what is not below the pivot, or what is above it: quickselect (Hoare 1961), on a copy. Sorting all of a
+// large vocabulary takes longer than a step of a small model.
+function kthLargest(values: Float32Array, k: number): number {
+  let left = values;
+  let rank = k;
+  for (;;) {
+    if (left.length <= 64) return left.slice().sort()[left.length - rank] ?? -Infinity;
+    const pivot = left[left.length >> 1] ?? 0;
+    const above = left.filter((value) => value > pivot);
+    if (above.length >= rank) {
+      left = above;
+      continue;
+    }
+    const below = left.filter((value) => value < pivot);
+    if (left.length - below.length >= rank) return pivot;
+    rank -= left.length - below.length;
+    left = below;
+  }
+}
+
+// The fewest of the likeliest ids that reach the probability. Only what lies within some depth of the best is sorted.
+function nucleus(scores: Float32Array, ids: Uint32Array<ArrayBuffer>, temperature: number, topP: number, max: number) {
+  const probabilities = softmax(scores, ids, temperature, max);
+  const byId = new Map<number, number>();
+  for (const depth of [4, 8, 16, Infinity]) {
+    const floor = max - depth * temperature;
+    let mass = 0;
+    ids.forEach((id, i) => {
+      if ((scores[id] ?? 0) >= floor) mass += probabilities[i] ?? 0;
+    });
+    // A margin, so that rounding cannot end the walk below before it reaches topP.
+    if (mass < topP + 1e-9 && depth < Infinity) continue;
+    ids.forEach((id, i) => {
+      if ((scores[id] ?? 0) >= floor) byId.set(id, probabilities[i] ?? 0);
+    });
+    break;
+  }
+  const sorted = Uint32Array.from(byId.keys()).sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0) || a - b);
+  let cumulative = 0;
+  const last = sorted.findIndex((id) => {
+    cumulative += byId.get(id) ?? 0;
+    return cumulative >= topP;
+  });
+  return last >= 0 ? sorted.slice(0, last + 1) : sorted;
 }
 
 // exp((x - max) / temperature) never overflows.

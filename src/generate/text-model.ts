@@ -1,28 +1,20 @@
 /**
- * A model that writes and that measures texts. In: a model's name or folder. Out: generated text, losses on packed blocks.
- * Each length class of context is compiled once; the weights stay on the engine. It trains nothing and draws nothing.
+ * A model that writes and that measures texts. In: a model's name or folder. Out: generated text, losses on packed blocks,
+ * the probability of every token of a text. The weights stay on the engine. It trains nothing and draws nothing.
  */
-import * as tf from "@tensorflow/tfjs";
 import type { PackedBlocks } from "../data/pack.js";
-import { seededRandom } from "../data/random.js";
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer.js";
 import { chooseEngine, type EngineOptions } from "../engine/choose.js";
-import type { CompiledStep, Engine } from "../engine/engine.js";
+import type { Engine } from "../engine/engine.js";
 import { problem } from "../message.js";
-import { hiddenStates } from "../model/gpt2.js";
-import { type Gpt2Config, headName, parameterCount, weightShapes } from "../model/gpt2-config.js";
+import { type Gpt2Config, parameterCount, weightShapes } from "../model/gpt2-config.js";
 import { loadPretrained } from "../model/pretrained.js";
 import { compileEvaluation } from "../train/optimizer.js";
 import { meanLoss, readableLoss } from "../train/trainer-evaluate.js";
-import { type SamplingOptions, sampleToken } from "./sampler.js";
-
-/** How a text is continued; the sampling options say how each token is drawn. */
-export interface GenerateOptions extends SamplingOptions {
-  /** Tokens to add at most, ≥ 1; an end-of-text ends it sooner. Default 60. */
-  readonly maxNewTokens?: number;
-  /** Same seed, same text. Default 42. */
-  readonly seed?: number;
-}
+import { Decoder } from "./decoder.js";
+import { type GeneratedPiece, generateRows } from "./generate.js";
+import { compileMeasure, type MeasureStep, measuredLength } from "./measure.js";
+import { type GenerateOptions, resolveOptions } from "./options.js";
 
 /** A loss in three units. */
 export interface MeasuredLoss {
@@ -34,8 +26,16 @@ export interface MeasuredLoss {
   readonly tokens: number;
 }
 
-// Shortest context that is compiled; longer ones double up to the model's positions.
-const shortestContext = 64;
+/** A token of a text that was measured. */
+export interface TextToken {
+  readonly id: number;
+  /** What it decodes to alone; part of a character is U+FFFD. */
+  readonly text: string;
+  /** What the model gave it, 0 … 1. */
+  readonly probability: number;
+  /** 1 for the token that the model found likeliest, 2 for the next, … */
+  readonly rank: number;
+}
 
 /**
  * Opens a model for writing and measuring.
@@ -58,11 +58,10 @@ export async function openModel(nameOrFolder: string, options: EngineOptions = {
   return new TextModel(nameOrFolder, config, tokenizer, engine, reason);
 }
 
-type ContextStep = CompiledStep<"inputs" | "last", "logits">;
-
 /** A model on an engine; free it with `dispose()`. */
 export class TextModel {
-  private readonly contexts = new Map<number, Promise<ContextStep>>();
+  private readonly decoder: Decoder;
+  private readonly measures = new Map<number, Promise<MeasureStep>>();
 
   constructor(
     readonly name: string,
@@ -71,7 +70,9 @@ export class TextModel {
     private readonly engine: Engine,
     /** Which engine runs it, and why. */
     readonly engineReason: string,
-  ) {}
+  ) {
+    this.decoder = new Decoder(engine, config);
+  }
 
   /** Number of weights. */
   get parameters(): number {
@@ -91,28 +92,43 @@ export class TextModel {
     return prompt + added;
   }
 
-  /** Continues a text piece by piece, as the model writes it. */
-  async *stream(prompt: string, options: GenerateOptions = {}): AsyncGenerator<string> {
-    const { maxNewTokens = 60, seed = 42, ...sampling } = options;
-    checkLength(maxNewTokens);
-    const { endOfTextId } = this.tokenizer;
-    const random = seededRandom(seed);
-    const tokens = [...this.tokenizer.encode(prompt)];
-    if (tokens.length === 0) tokens.push(endOfTextId);
-    const written: number[] = [];
-    let shown = "";
-    while (written.length < maxNewTokens) {
-      const token = sampleToken(await this.nextLogits(tokens), sampling, () => random.uniform());
-      if (token === endOfTextId) break;
-      tokens.push(token);
-      written.push(token);
-      const text = this.tokenizer.decode(written);
-      // A character of several tokens shows as U+FFFD until its last byte is there.
-      if (text.endsWith("\uFFFD") && written.length < maxNewTokens) continue;
-      yield text.slice(shown.length);
-      shown = text;
-    }
-    if (this.tokenizer.decode(written) !== shown) yield this.tokenizer.decode(written).slice(shown.length);
+  /** Continues a text piece by piece; a piece is computed when it is asked for. */
+  async *stream(prompt: string, options: GenerateOptions = {}): AsyncGenerator<string, void, void> {
+    for await (const { text } of this.streamBatch([prompt], options)) if (text !== "") yield text;
+  }
+
+  /**
+   * Continues several texts at once, each as if alone.
+   *
+   * @param prompts at least one
+   * @returns each prompt and what the model added to it
+   * @throws RangeError for an option out of range
+   */
+  async generateBatch(prompts: readonly string[], options: GenerateOptions = {}): Promise<string[]> {
+    const texts = [...prompts];
+    for await (const { row, text } of this.streamBatch(prompts, options)) texts[row] += text;
+    return texts;
+  }
+
+  /**
+   * Continues several texts at once, piece by piece. A step is computed when its first piece is asked for.
+   *
+   * @param prompts at least one; with its own seed where it should not be the one of the options
+   * @throws RangeError for an option out of range
+   */
+  async *streamBatch(
+    prompts: readonly (string | { readonly prompt: string | readonly number[]; readonly seed: number })[],
+    options: GenerateOptions = {},
+  ): AsyncGenerator<GeneratedPiece, void, void> {
+    const resolved = resolveOptions(options);
+    const rows = prompts.map((item) => {
+      const { prompt, seed } = typeof item === "string" ? { prompt: item, seed: resolved.seed } : item;
+      const tokens = typeof prompt === "string" ? [...this.tokenizer.encode(prompt)] : prompt;
+      return { tokens: tokens.length > 0 ? tokens : [this.config.endOfTextId], seed };
+    });
+    if (rows.length === 0) return;
+    const { decoder, tokenizer } = this;
+    yield* generateRows({ decoder, tokenizer, positions: this.config.positions }, rows, resolved);
   }
 
   /**
@@ -122,15 +138,50 @@ export class TextModel {
    * @returns [V]
    */
   async nextLogits(tokens: readonly number[]): Promise<Float32Array> {
-    const { positions } = this.config;
-    const context = tokens.slice(-positions);
-    const length = Math.min(positions, Math.max(shortestContext, 2 ** Math.ceil(Math.log2(context.length))));
-    const step = this.contexts.get(length) ?? this.compileContext(length);
-    this.contexts.set(length, step);
-    const inputs = new Int32Array(length);
-    inputs.set(context);
-    const { logits } = await (await step).run({ inputs, last: Int32Array.of(context.length - 1) });
-    return logits;
+    const context = tokens.slice(-this.config.positions);
+    const cache = await this.decoder.open([context.length], 0);
+    try {
+      return await cache.prefill([context]);
+    } finally {
+      cache.release();
+    }
+  }
+
+  /**
+   * How likely the model finds each token of a text, from its first, which follows an end-of-text. A text longer than the
+   * model's positions is read in windows that overlap by half, so that every token is judged with at least half of them before it.
+   *
+   * @param text any text
+   * @returns one entry a token, in order
+   */
+  async tokenProbabilities(text: string): Promise<TextToken[]> {
+    const ids = this.tokenizer.encode(text);
+    const { logProbabilities, ranks } = await this.score(ids);
+    return Array.from(ids, (id, i) => ({
+      id,
+      text: this.tokenizer.decode([id]),
+      probability: Math.exp(logProbabilities[i] ?? 0),
+      rank: ranks[i] ?? 0,
+    }));
+  }
+
+  /**
+   * How surprising a text is to the model, its first token included.
+   *
+   * @param text at least one character
+   * @throws RangeError for an empty text
+   */
+  async perplexity(text: string): Promise<MeasuredLoss> {
+    const ids = this.tokenizer.encode(text);
+    if (ids.length === 0) {
+      const fix = "give a text of at least one character";
+      throw new RangeError(problem({ cannot: "measure a text", found: "no tokens", expected: "at least one", fix }));
+    }
+    const { logProbabilities } = await this.score(ids);
+    const nats = -logProbabilities.reduce((sum, log) => sum + log, 0);
+    const loss = nats / ids.length;
+    const bitsPerByte = nats / Math.LN2 / Buffer.byteLength(text);
+    return { loss, perplexity: Math.exp(loss), bitsPerByte, tokens: ids.length };
   }
 
   /**
@@ -152,27 +203,29 @@ export class TextModel {
     await this.engine.dispose();
   }
 
-  // Padding on the right is never seen: attention is causal, and only the last real position is read.
-  private compileContext(length: number): Promise<ContextStep> {
-    const { config } = this;
-    const specs = { inputs: { shape: [length], dtype: "int32" }, last: { shape: [1], dtype: "int32" } } as const;
-    return this.engine.compile(`context-${length}`, specs, ({ inputs, last }, variables) => {
-      const weight = (name: string) => variables.read(name);
-      const hidden = hiddenStates(inputs, { B: 1, T: length }, weight, config); // [T, C]
-      const row = tf.gather(hidden, last as tf.Tensor1D) as tf.Tensor2D; // [1, C]
-      return { logits: tf.matMul(row, weight(headName(config)) as tf.Tensor2D, false, true) };
-    });
+  private async score(ids: Uint32Array): Promise<{ logProbabilities: Float64Array; ranks: Int32Array }> {
+    const logProbabilities = new Float64Array(ids.length);
+    const ranks = new Int32Array(ids.length);
+    const { positions } = this.config;
+    const all = [this.config.endOfTextId, ...ids];
+    let done = 0;
+    while (done < ids.length) {
+      const begin = done === 0 ? 0 : done - Math.floor(positions / 2);
+      const count = Math.min(positions, ids.length - begin);
+      const T = measuredLength(count, positions);
+      const step = this.measures.get(T) ?? compileMeasure(this.engine, this.config, T);
+      this.measures.set(T, step);
+      const inputs = new Int32Array(T);
+      const targets = new Int32Array(T);
+      inputs.set(all.slice(begin, begin + count));
+      targets.set(ids.subarray(begin, begin + count));
+      const { losses, above } = await (await step).run({ inputs, targets });
+      for (let i = done - begin; i < count; i++) {
+        logProbabilities[begin + i] = -(losses[i] ?? 0);
+        ranks[begin + i] = 1 + (above[i] ?? 0);
+      }
+      done = begin + count;
+    }
+    return { logProbabilities, ranks };
   }
-}
-
-function checkLength(maxNewTokens: number): void {
-  if (Number.isSafeInteger(maxNewTokens) && maxNewTokens >= 1) return;
-  throw new RangeError(
-    problem({
-      cannot: "generate text",
-      found: `maxNewTokens ${maxNewTokens}`,
-      expected: "an integer ≥ 1",
-      fix: "set maxNewTokens: 60",
-    }),
-  );
 }

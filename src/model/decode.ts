@@ -6,7 +6,7 @@
  */
 import * as tf from "@tensorflow/tfjs";
 import { gelu, layerNorm, linear, type WeightReader } from "./gpt2.js";
-import type { Gpt2Config } from "./gpt2-config.js";
+import { type Gpt2Config, headName } from "./gpt2-config.js";
 
 // Far below any score, yet finite: a row that may look nowhere, as padding does, must not become NaN.
 const maskedScore = -1e9;
@@ -134,8 +134,8 @@ function penalty(seen: tf.Tensor): tf.Tensor {
   return tf.mul(tf.sub(1, tf.cast(seen, "float32")), maskedScore);
 }
 
-function head(hidden: tf.Tensor, weight: WeightReader, { layerNormEpsilon }: Gpt2Config): tf.Tensor {
+function head(hidden: tf.Tensor, weight: WeightReader, config: Gpt2Config): tf.Tensor {
   const [scale, shift] = [weight("transformer.ln_f.weight"), weight("transformer.ln_f.bias")];
-  const normal = layerNorm(hidden, scale, shift, layerNormEpsilon); // [B, C]
-  return tf.matMul(normal as tf.Tensor2D, weight("transformer.wte.weight") as tf.Tensor2D, false, true); // [B, V]
+  const normal = layerNorm(hidden, scale, shift, config.layerNormEpsilon); // [B, C]
+  return tf.matMul(normal as tf.Tensor2D, weight(headName(config)) as tf.Tensor2D, false, true); // [B, V]
 }

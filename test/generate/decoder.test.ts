@@ -1,29 +1,18 @@
 /** Decoding with a cache against PyTorch's greedy tokens, and against reading the whole text again, on every engine. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Decoder } from "../../src/generate/decoder.js";
-import { weightShapes } from "../../src/model/gpt2-config.js";
-import { loadPretrained } from "../../src/model/pretrained.js";
-import { engineNames, openForTest } from "../engines.js";
-import { golden, goldenFolder, relativeError } from "../golden.js";
+import { engineNames } from "../engines.js";
+import { golden, relativeError } from "../golden.js";
+import { config, openGolden } from "./golden-decoder.js";
 
-const { config, weights } = await loadPretrained(goldenFolder);
 const V = config.vocabularySize;
 const greedy = (logits: Float32Array): number => logits.indexOf(Math.max(...logits));
 
-async function openDecoder(name: (typeof engineNames)[number]) {
-  const engine = await openForTest(name);
-  if (typeof engine === "string") return engine;
-  const variables = [...weightShapes(config)].map(([name, shape]) => [name, { shape, values: weights.get(name) }]);
-  await engine.createVariables(new Map(variables as never));
-  return { engine, decoder: new Decoder(engine, config) };
-}
-
 for (const name of engineNames) {
   test(`advance() goes on as PyTorch does, one token at a time, on ${name}`, async (t) => {
-    const opened = await openDecoder(name);
+    const opened = await openGolden(name);
     if (typeof opened === "string") return t.skip(opened);
-    const cache = await opened.decoder.open(1, golden.greedy.length);
+    const cache = await opened.decoder.open([3], golden.greedy.length);
     const tokens = golden.greedy.slice(0, 3);
     let logits = await cache.prefill([tokens]);
     while (tokens.length < golden.greedy.length) {
@@ -35,15 +24,18 @@ for (const name of engineNames) {
   });
 
   test(`a row's logits are the same in a batch, padded, as alone and as read anew, on ${name}`, async (t) => {
-    const opened = await openDecoder(name);
+    const opened = await openGolden(name);
     if (typeof opened === "string") return t.skip(opened);
     const { engine, decoder } = opened;
     const prompts = [golden.greedy.slice(0, 3), golden.greedy.slice(2, 19), [7]];
     const added = [4, 90, 11, 52];
-    const batch = await decoder.open(prompts.length, 32);
+    const batch = await decoder.open(
+      prompts.map((prompt) => prompt.length),
+      8,
+    );
     let together = await batch.prefill(prompts);
     for (const token of added) together = await batch.advance(Int32Array.of(token, token, token));
-    const alone = await decoder.open(1, 32);
+    const alone = await decoder.open([24], 8);
     for (const [row, prompt] of prompts.entries()) {
       const anew = await alone.prefill([[...prompt, ...added]]);
       assert.ok(relativeError(together.subarray(row * V, (row + 1) * V), anew) < 1e-5, `row ${row} of the batch`);
@@ -64,13 +56,13 @@ for (const name of engineNames) {
 }
 
 test("open() hands a cache out again once it was given back, and not before", async () => {
-  const opened = await openDecoder("cpu");
+  const opened = await openGolden("cpu");
   assert.ok(typeof opened !== "string");
   const { engine, decoder } = opened;
-  const first = await decoder.open(1, 20);
-  const second = await decoder.open(1, 20);
+  const first = await decoder.open([5], 20);
+  const second = await decoder.open([5], 20);
   assert.notEqual(first, second);
   first.release();
-  assert.equal(await decoder.open(1, 30), first);
+  assert.equal(await decoder.open([7], 22), first);
   await engine.dispose();
 });
