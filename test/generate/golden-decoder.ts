@@ -26,6 +26,7 @@ export async function openGolden(name: EngineName) {
 export const characters: Tokenizer = {
   vocabularySize: 97,
   endOfTextId: 96,
+  folder: "",
   sha256: "",
   encode: (text) => Uint32Array.from(text, (character) => (character === "¶" ? 96 : character.charCodeAt(0) - 32)),
   decode: (ids) => Array.from(ids, (id) => (id === 96 ? "¶" : String.fromCharCode(id + 32))).join(""),
