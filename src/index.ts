@@ -46,4 +46,5 @@ export { figureToHtml } from "./view/html.js";
 export { type TrainingSummary, type WatchOptions, watch } from "./view/live.js";
 export { barFigure, histogramFigure, lineFigure } from "./view/plots.js";
 export { compareTexts, table } from "./view/table.js";
+export { blockView, type TokenBox, type TokensViewOptions, tokensView } from "./view/tokens.js";
 export { saveTrainingPlot } from "./view/training-plot.js";
