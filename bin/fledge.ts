@@ -16,6 +16,13 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
     },
   ],
   [
+    "export",
+    {
+      summary: "write a saved model as ONNX or GGUF",
+      load: async () => (await import("./commands/export.js")).exportModel,
+    },
+  ],
+  [
     "kernel",
     {
       summary: "install, uninstall or list the TypeScript kernel for Jupyter",

@@ -1,0 +1,74 @@
+/**
+ * A saved model as ONNX, beside its other files. In: a model folder. Out: `onnx/model.onnx` and its smaller forms, in the
+ * layout that transformers.js loads: `pipeline("text-generation", "./final_model")` works in Node and in a browser. The
+ * graph is in onnx-gpt2.ts, the file format in onnx-graph.ts; no Python and no ONNX library take part.
+ */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { diskProblem, writeFileAtomic } from "../files.js";
+import { problem } from "../message.js";
+import { loadPretrained } from "../model/pretrained.js";
+import { checkDtypes, type ExportedFile } from "./exported.js";
+import { gpt2Graph } from "./onnx-gpt2.js";
+import type { OnnxDtype } from "./onnx-weights.js";
+
+/** Names by which transformers.js finds each form. */
+const FILE_NAMES: Readonly<Record<OnnxDtype, string>> = {
+  fp32: "model.onnx",
+  fp16: "model_fp16.onnx",
+  int8: "model_quantized.onnx",
+};
+
+/** The forms that `exportOnnx` can write. */
+export const onnxDtypes = Object.keys(FILE_NAMES) as readonly OnnxDtype[];
+
+// A protocol buffer's own limit.
+const MOST_BYTES = 2 ** 31 - 1;
+
+/**
+ * Writes a saved model as ONNX with a cache of keys and values.
+ *
+ * @param folder of a saved GPT-2, or `fledge-base`; the files go into its `onnx/`
+ * @param options.dtypes how weights are stored: `fp32`, `fp16` (half the size), `int8` (a quarter). Default: all three
+ * @returns the files, in the order asked for
+ * @throws RangeError for an unknown dtype or a model too large for one file; as `loadPretrained` for a folder that holds no model
+ * @example
+ * await exportOnnx("./final_model");
+ * const write = await pipeline("text-generation", "./final_model"); // from "@xenova/transformers"
+ */
+export async function exportOnnx(
+  folder: string,
+  { dtypes = onnxDtypes }: { readonly dtypes?: readonly OnnxDtype[] } = {},
+): Promise<ExportedFile[]> {
+  checkDtypes(dtypes, onnxDtypes, "ONNX");
+  const model = await loadPretrained(folder);
+  const target = join(model.folder, "onnx");
+  const files: ExportedFile[] = [];
+  for (const dtype of dtypes) {
+    const path = join(target, FILE_NAMES[dtype]);
+    const content = gpt2Graph(model.config, model.weights, dtype).write(new Map([["weights_sha256", model.sha256]]));
+    checkOnnxSize(path, dtype, content.byteLength);
+    try {
+      await mkdir(target, { recursive: true });
+      await writeFileAtomic(path, content.pieces);
+    } catch (error) {
+      throw diskProblem(`write ${path}`, error);
+    }
+    files.push({ path, bytes: content.byteLength });
+  }
+  return files;
+}
+
+/**
+ * Refuses a model that one ONNX file cannot hold.
+ *
+ * @param bytes of the whole file
+ * @throws RangeError naming the smaller forms
+ */
+export function checkOnnxSize(path: string, dtype: OnnxDtype, bytes: number): void {
+  if (bytes <= MOST_BYTES) return;
+  const found = `${bytes.toLocaleString("en")} bytes`;
+  const expected = `at most ${MOST_BYTES.toLocaleString("en")}, the most that one ONNX file can hold`;
+  const smaller = dtype === "fp32" ? '"fp16" or "int8"' : '"int8"';
+  throw new RangeError(problem({ cannot: `write ${path}`, found, expected, fix: `ask for dtypes: [${smaller}]` }));
+}
