@@ -137,7 +137,8 @@ export async function sweepTemporary(folder: string): Promise<string[]> {
   return removed;
 }
 
-function isAlive(processId: number): boolean {
+/** Whether a process of this machine lives. */
+export function isAlive(processId: number): boolean {
   if (processId === process.pid) return true;
   try {
     process.kill(processId, 0);
