@@ -3,9 +3,8 @@
  * numbers in them. It opens no engine and writes nothing.
  */
 import type { TrainingConfig } from "./config.js";
-import type { Dataset } from "./data/dataset.js";
 import { type Gpt2Config, parameterCount } from "./model/gpt2-config.js";
-import { type PreparedRun, prepareRun } from "./prepare.js";
+import { type PreparedRun, type PrepareOptions, prepareRun } from "./prepare.js";
 import { type Displayable, jupyterDisplay } from "./view/display.js";
 import { formatBytes, formatCount } from "./view/format.js";
 
@@ -29,16 +28,16 @@ export interface Explanation extends Displayable {
  * Explains a run: model and data are loaded, nothing is trained.
  *
  * @param settings knobs to change
- * @param options dataset: texts that are already in memory
+ * @param options texts that are already in memory, and whom to tell about downloads
  * @throws what `train` would throw for these settings before it begins
  * @example
  * (await explainConfig({ numEpochs: 1, evaluationsPerEpoch: 4 })).totalSteps;
  */
 export async function explainConfig(
   settings: Partial<TrainingConfig> = {},
-  options: { readonly dataset?: Dataset } = {},
+  options: PrepareOptions = {},
 ): Promise<Explanation> {
-  return explainRun(await prepareRun(settings, options.dataset));
+  return explainRun(await prepareRun(settings, options));
 }
 
 /** Explains a run that is prepared. */

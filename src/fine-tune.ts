@@ -6,12 +6,11 @@
 import { randomUUID } from "node:crypto";
 import { cpus } from "node:os";
 import type { TrainingConfig } from "./config.js";
-import type { Dataset } from "./data/dataset.js";
 import { chooseEngine } from "./engine/choose.js";
 import { modelCard } from "./export/card.js";
 import { checkModelFolder, saveModelFolder } from "./export/huggingface.js";
 import { parameterCount } from "./model/gpt2-config.js";
-import { prepareRun, type RunData } from "./prepare.js";
+import { type PreparedRun, type PrepareOptions, prepareRun } from "./prepare.js";
 import { prepareOutputDir } from "./train/checkpoint.js";
 import type { FinishEvent, StartEvent, TrainEvent } from "./train/events.js";
 import { checkpointToResume, identityOf } from "./train/resume.js";
@@ -22,9 +21,7 @@ import type { TrainingResult, TrainingRun } from "./train/trainer-run.js";
 import { saveTrainingPlot } from "./view/training-plot.js";
 
 /** What a run is given besides its knobs. */
-export interface TrainOptions {
-  /** Texts that are already in memory; they take the place of `datasetName` and `maxDocuments`. */
-  readonly dataset?: Dataset;
+export interface TrainOptions extends PrepareOptions {
   /** Aborting stops the run after the step under way, with a checkpoint to resume from. */
   readonly signal?: AbortSignal;
   /** Milliseconds from any fixed point; default `performance.now`. */
@@ -47,7 +44,8 @@ export async function* train(
   settings: Partial<TrainingConfig> = {},
   options: TrainOptions = {},
 ): AsyncGenerator<TrainEvent> {
-  const { config, model, data, plan } = await prepareRun(settings, options.dataset);
+  const prepared = await prepareRun(settings, options);
+  const { config, model, data, plan } = prepared;
   const now = options.now ?? (() => performance.now());
   await checkModelFolder(config.finalModelDir);
   await prepareOutputDir(config.outputDir);
@@ -98,7 +96,7 @@ export async function* train(
     };
     const result = yield* logged(runTraining(run), log);
     const finished = result.reason !== "aborted";
-    if (finished) await saveFinalModel(run, data, result);
+    if (finished) await saveFinalModel(run, prepared, result);
     const finish: FinishEvent = {
       type: "finish",
       reason: result.reason,
@@ -118,14 +116,14 @@ export async function* train(
   }
 }
 
-async function saveFinalModel(run: TrainingRun, data: RunData, result: TrainingResult): Promise<void> {
+async function saveFinalModel(run: TrainingRun, { model, data }: PreparedRun, result: TrainingResult): Promise<void> {
   const { config, modelConfig } = run;
   const { dataset, validation } = data;
   const { outputDir: _outputDir, finalModelDir, resume: _resume, ...trainingArguments } = config;
   const tuned = result.validationLoss;
   const card = modelCard({
     title: `${config.modelName.split(/[\\/]/).at(-1)} on ${dataset.name}`,
-    ...(config.initialWeights === "pretrained" && { baseModel: config.modelName }),
+    ...(config.initialWeights === "pretrained" && { baseModel: config.modelName, baseModelSource: model }),
     config: modelConfig,
     dataset: { name: dataset.name, origin: dataset.origin, licence: dataset.licence, sha256: dataset.sha256 },
     losses: {

@@ -13,10 +13,20 @@ import { type PackedBlocks, packDocuments } from "./data/pack.js";
 import { splitDataset } from "./data/split.js";
 import { loadTokenizer } from "./data/tokenizer.js";
 import { readJson } from "./files.js";
+import type { DownloadProgress } from "./hub/download.js";
+import { findModel } from "./model/find-model.js";
 import { parseGpt2Config } from "./model/gpt2-config.js";
 import { randomWeights } from "./model/initial.js";
-import { loadPretrained, type PretrainedModel, resolveModel } from "./model/pretrained.js";
+import { loadPretrained, type PretrainedModel } from "./model/pretrained.js";
 import { planRun, type RunPlan } from "./train/plan.js";
+
+/** What a run is given besides its knobs. */
+export interface PrepareOptions {
+  /** Texts that are already in memory; they take the place of `datasetName` and `maxDocuments`. */
+  readonly dataset?: Dataset | undefined;
+  /** Called while a model or dataset is downloaded. */
+  readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
+}
 
 /** A run that could begin. */
 export interface PreparedRun {
@@ -30,12 +40,15 @@ export interface PreparedRun {
  * Loads and checks what a run needs.
  *
  * @param settings knobs to change
- * @param given texts that are already in memory, in place of `datasetName` and `maxDocuments`
  * @throws RangeError, TypeError or Error, each saying what to change
  */
-export async function prepareRun(settings: Partial<TrainingConfig>, given?: Dataset): Promise<PreparedRun> {
+export async function prepareRun(
+  settings: Partial<TrainingConfig>,
+  options: PrepareOptions = {},
+): Promise<PreparedRun> {
+  const given = options.dataset;
   const config = resolveConfig(given ? { ...settings, datasetName: given.name } : settings);
-  const model = await loadModel(config);
+  const model = await loadModel(config, options);
   checkPositions(config, model.config.positions);
   const data = await loadData(config, model, given);
   const plan = planRun(config, data.train.count);
@@ -91,12 +104,14 @@ function passGate(findings: readonly DataFinding[], { dataGate }: TrainingConfig
   return findings.map(({ message }) => message);
 }
 
-async function loadModel(config: TrainingConfig): Promise<PretrainedModel> {
-  if (config.initialWeights === "pretrained") return loadPretrained(config.modelName);
-  const folder = resolveModel(config.modelName);
-  const modelConfig = parseGpt2Config(await readJson(join(folder, "config.json"), "the model's configuration"), folder);
+async function loadModel(config: TrainingConfig, { onProgress }: PrepareOptions): Promise<PretrainedModel> {
+  const { modelName, modelRevision: revision, initialWeights, seed } = config;
+  if (initialWeights === "pretrained") return loadPretrained(modelName, { revision, onProgress });
+  const found = await findModel(modelName, { revision, onProgress, weights: false });
+  const path = join(found.folder, "config.json");
+  const modelConfig = parseGpt2Config(await readJson(path, "the model's configuration"), path);
   const sha256 = createHash("sha256")
-    .update(JSON.stringify([modelConfig, config.seed]))
+    .update(JSON.stringify([modelConfig, seed]))
     .digest("hex");
-  return { folder, config: modelConfig, weights: randomWeights(modelConfig, config.seed), sha256 };
+  return { ...found, config: modelConfig, weights: randomWeights(modelConfig, seed), sha256 };
 }

@@ -10,9 +10,14 @@ import { choice, integer, type Knob, number, text, truth, truthOrAuto } from "./
 
 const modelAndData = {
   modelName: text({
-    about: "`fledge-base`, or a folder that holds a GPT-2 in Hugging Face form",
+    about: "`fledge-base`, a GPT-2 of the Hugging Face Hub such as `distilgpt2`, or a folder that holds one",
     default: "fledge-base",
     reason: "it travels with Fledge and needs no network",
+  }),
+  modelRevision: text({
+    about: "Branch, tag, `refs/pr/<number>` or commit of a model of the Hub",
+    default: "main",
+    reason: "what its owner shows",
   }),
   initialWeights: choice(
     {

@@ -7,10 +7,12 @@
 export interface TrainingConfig {
   // Model and data.
   /**
-   * `fledge-base`, or a folder that holds a GPT-2 in Hugging Face form. Default "fledge-base": it travels with
-   * Fledge and needs no network.
+   * `fledge-base`, a GPT-2 of the Hugging Face Hub such as `distilgpt2`, or a folder that holds one. Default
+   * "fledge-base": it travels with Fledge and needs no network.
    */
   readonly modelName: string;
+  /** Branch, tag, `refs/pr/<number>` or commit of a model of the Hub. Default "main": what its owner shows. */
+  readonly modelRevision: string;
   /**
    * `pretrained` fine-tunes the model's weights, `random` trains its architecture from scratch. Default
    * "pretrained": a pretrained model needs a thousandth of the text.

@@ -19,6 +19,8 @@ export interface CardFacts {
   readonly title: string;
   /** The model that training started from; absent when it started from random weights. */
   readonly baseModel?: string;
+  /** Where that came from, its licence and the SHA-256 of its weights. */
+  readonly baseModelSource?: { readonly origin: string; readonly licence: string; readonly sha256: string };
   readonly config: Gpt2Config;
   readonly dataset: {
     readonly name: string;
@@ -86,13 +88,14 @@ function losses({ base, tuned, baseBitsPerByte, tunedBitsPerByte }: CardLosses):
   return ["## Measured", "", "| | before training | this model |", "|---|---|---|", ...lines].join("\n");
 }
 
-function training({ dataset, steps, seconds, hardware, trainingArguments }: CardFacts): string {
+function training({ dataset, baseModelSource: base, steps, seconds, hardware, trainingArguments }: CardFacts): string {
   const knobs = Object.entries(trainingArguments).map(
     ([name, value]) => `| ${name} | ${cell(JSON.stringify(value))} |`,
   );
   return [
     "## Made",
     "",
+    ...(base ? [`* Base model: from ${base.origin}, licence: ${base.licence}, sha256 \`${base.sha256}\``] : []),
     `* Data: ${dataset.name}, from ${dataset.origin}, licence: ${dataset.licence}, sha256 \`${dataset.sha256}\``,
     `* ${number(steps)} optimiser steps in ${number(seconds / 60)} minutes`,
     `* ${hardware}`,

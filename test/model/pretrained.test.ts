@@ -1,11 +1,13 @@
 /** Loading models from disk: the golden model, names with and without their prefix, and every refusal. */
 import assert from "node:assert/strict";
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { promisify } from "node:util";
 import { sha256File } from "../../src/files.js";
-import { loadPretrained, resolveModel } from "../../src/model/pretrained.js";
+import { loadPretrained } from "../../src/model/pretrained.js";
 import { readSafetensors, type TensorData, writeSafetensors } from "../../src/model/safetensors.js";
 import { packageRoot } from "../../src/paths.js";
 
@@ -125,42 +127,116 @@ test("loadPretrained() refuses a folder without configuration, or with one that 
   await assert.rejects(loadPretrained(folder), /config\.json: JSON of another kind/);
 });
 
-test("loadPretrained() says what to do with PyTorch's pickle and with several files", async () => {
+test("loadPretrained() refuses PyTorch's pickle with the reason and the way round", async () => {
   const folder = join(root, "pickle");
   await mkdir(folder);
   await cp(join(golden, "config.json"), join(folder, "config.json"));
-  await assert.rejects(
-    loadPretrained(folder),
-    /no model\.safetensors, expected one model\.safetensors\. Fix: save it again/,
-  );
+  await assert.rejects(loadPretrained(folder), {
+    name: "RangeError",
+    message: /: no weights, expected model\.safetensors\. Fix: /,
+  });
   await writeFile(join(folder, "pytorch_model.bin"), "");
-  await assert.rejects(loadPretrained(folder), /PyTorch's pickle form \(pytorch_model\.bin\)/);
-  await writeFile(join(folder, "model.safetensors.index.json"), "{}");
-  await assert.rejects(loadPretrained(folder), /weights in several files/);
+  const save = (kind: string) => `${kind}.from_pretrained("${folder}").save_pretrained("my-model")`;
+  await assert.rejects(loadPretrained(folder), {
+    message:
+      `Cannot load model "${folder}": weights only in PyTorch's pickle form (pytorch_model.bin), which can run any code when it is opened, expected model.safetensors. ` +
+      `Fix: save it from Python, if you trust it, with ${save("AutoModelForCausalLM")} and ${save("AutoTokenizer")}, and use modelName: "./my-model".`,
+  });
 });
 
-test("resolveModel() finds a folder", () => {
-  assert.equal(resolveModel(golden), golden);
+/** The golden model in two files and their index. */
+async function sharded(
+  name: string,
+  changes: (map: Record<string, string>) => Record<string, string | undefined> = () => ({}),
+): Promise<string> {
+  const folder = join(root, name);
+  await mkdir(folder);
+  await cp(join(golden, "config.json"), join(folder, "config.json"));
+  const { tensors } = await readSafetensors(join(golden, "model.safetensors"));
+  const map: Record<string, string> = {};
+  const parts = [new Map<string, TensorData>(), new Map<string, TensorData>()] as const;
+  for (const [i, [tensor, data]] of [...tensors].entries()) {
+    map[tensor] = `model-0000${(i % 2) + 1}-of-00002.safetensors`;
+    parts[i % 2 === 0 ? 0 : 1].set(tensor, data);
+  }
+  for (const [i, part] of parts.entries())
+    await writeSafetensors(join(folder, `model-0000${i + 1}-of-00002.safetensors`), part);
+  const index = { metadata: {}, weight_map: { ...map, ...changes(map) } };
+  await writeFile(join(folder, "model.safetensors.index.json"), JSON.stringify(index));
+  return folder;
+}
+
+test("loadPretrained() reads weights in several files as it reads one", async () => {
+  const model = await loadPretrained(await sharded("shards"));
+  const whole = await loadPretrained(golden);
+  assert.deepEqual(model.weights, whole.weights);
+  assert.match(model.sha256, /^[0-9a-f]{64}$/);
+  assert.notEqual(model.sha256, whole.sha256);
 });
 
-test("resolveModel() says that models of the Hub cannot be downloaded yet, and what works", () => {
-  for (const name of ["distilgpt2", "gpt2", "GPT2-medium", "PingVortex/VLM-1"]) {
-    assert.throws(() => resolveModel(name), {
-      name: "RangeError",
-      message:
-        /a model of the Hugging Face Hub, from which this version cannot download yet, expected "fledge-base" or the folder of a saved GPT-2\. Fix: use "fledge-base", or save it from Python with GPT2LMHeadModel\.from_pretrained\(".+"\)\.save_pretrained\("\.\/.+"\)/,
-    });
+test("loadPretrained() refuses an index that is not its files'", async () => {
+  const bias = "transformer.ln_f.bias";
+  const faults: [
+    criterion: string,
+    change: (map: Record<string, string>) => Record<string, string | undefined>,
+    message: RegExp,
+  ][] = [
+    [
+      "moved",
+      (map) => ({ [bias]: `model-0000${map[bias]?.includes("00001") ? 2 : 1}-of-00002.safetensors` }),
+      /tensor "transformer\.ln_f\.bias" in .+, expected it in model-.+, as the index says/,
+    ],
+    [
+      "unlisted",
+      () => ({ [bias]: undefined }),
+      /tensor "transformer\.ln_f\.bias" in .+, expected it in no file, as the index says\. Fix: use the files that were saved together/,
+    ],
+    [
+      "absent",
+      () => ({ more: "model-00001-of-00002.safetensors" }),
+      /no tensor "more" in model-00001-of-00002\.safetensors, expected it there/,
+    ],
+    [
+      "outside",
+      () => ({ [bias]: "../model.safetensors" }),
+      /"\.\.\/model\.safetensors" for tensor "transformer\.ln_f\.bias", expected a "weight_map"/,
+    ],
+  ];
+  for (const [criterion, change, message] of faults) {
+    await assert.rejects(loadPretrained(await sharded(criterion, change)), { name: "SyntaxError", message });
+  }
+  for (const [text, message] of [
+    ["{", /text that is not JSON, expected/],
+    ["[]", /no weight_map/],
+  ] as const) {
+    const folder = join(root, "shards");
+    await writeFile(join(folder, "model.safetensors.index.json"), text);
+    await assert.rejects(loadPretrained(folder), { name: "SyntaxError", message });
   }
 });
 
-test("resolveModel() names the nearest model for an unknown name", () => {
-  assert.throws(
-    () => resolveModel("fledge-bas"),
-    /Cannot load model "fledge-bas": .+the nearest known name is "fledge-base", expected/,
-  );
-  assert.throws(() => resolveModel("distillgpt2"), /nearest known name is "distilgpt2"/);
-  assert.throws(
-    () => resolveModel("./nowhere/at/all"),
-    /no folder .+nowhere\/at\/all, expected .+ Fix: use "fledge-base" or the path/,
-  );
+test("loadPretrained() reads what Python's save_pretrained wrote in shards of float32, float16 and bfloat16", async () => {
+  const code = `
+import sys, torch
+from safetensors.torch import save_file
+from transformers import GPT2Config, GPT2LMHeadModel
+torch.manual_seed(7)
+config = GPT2Config(vocab_size=97, n_positions=32, n_embd=48, n_layer=2, n_head=4, bos_token_id=96, eos_token_id=96)
+model = GPT2LMHeadModel(config)
+for name, dtype in [("float32", torch.float32), ("float16", torch.float16), ("bfloat16", torch.bfloat16)]:
+    folder = sys.argv[1] + "/" + name
+    model.to(dtype).save_pretrained(folder, max_shard_size="60KB")
+    save_file({n: p.float().contiguous() for n, p in model.named_parameters()}, folder + "/expected.safetensors")
+`;
+  const python = join(packageRoot(), process.platform === "win32" ? ".venv/Scripts/python.exe" : ".venv/bin/python");
+  const folder = join(root, "python");
+  await promisify(execFile)(python, ["-c", code, folder]);
+  for (const dtype of ["float32", "float16", "bfloat16"]) {
+    const saved = join(folder, dtype);
+    assert.ok((await readdir(saved)).filter((name) => /^model-\d+-of-\d+\.safetensors$/.test(name)).length > 1, dtype);
+    const { weights } = await loadPretrained(saved);
+    const { tensors } = await readSafetensors(join(saved, "expected.safetensors"));
+    assert.equal(weights.size, 28);
+    for (const [name, values] of weights) assert.deepEqual(values, tensors.get(name)?.data, `${dtype} ${name}`);
+  }
 });
