@@ -3,10 +3,10 @@ import { test } from "node:test";
 import { seededRandom } from "../../src/data/random.js";
 import { loadTokenizer } from "../../src/data/tokenizer.js";
 import { TextAssembler } from "../../src/generate/text-assembler.js";
-import { resolveModel } from "../../src/model/pretrained.js";
+import { findModel } from "../../src/model/find-model.js";
 import { characters } from "./golden-decoder.js";
 
-const tokenizer = await loadTokenizer(resolveModel("fledge-base"));
+const tokenizer = await loadTokenizer((await findModel("fledge-base")).folder);
 
 test("TextAssembler gives the decoded text in pieces, never half a character", () => {
   const text = "Fellow citizens 😀🇪🇺 naïve 漢字 \u{1F468}\u200D\u{1F469}\u200D\u{1F467} end";
