@@ -6,6 +6,7 @@
  */
 import { StringDecoder } from "node:string_decoder";
 import type { Json } from "./protocol.js";
+import type { CommFrame } from "./session-comms.js";
 
 /** Global name under which compiled cells find the kernel's helpers. */
 export const HOST_NAME = "__fledge";
@@ -15,7 +16,21 @@ export type SessionCommand =
   | ExecuteCommand
   | { readonly type: "interrupt"; readonly sequence: number }
   | { readonly type: "input"; readonly id: number; readonly value: string }
+  | CommCommand
   | { readonly type: "exit" };
+
+/** Hands a comm message of the front end to its handler; ends with `done`, as a cell does. */
+export interface CommCommand {
+  readonly type: "comm";
+  readonly execution: number;
+  readonly frame: CommFrame;
+}
+
+/** What the session's listening thread says of its own accord, one JSON line each on fd 4. */
+export interface SessionNote {
+  /** Highest resident memory of the process so far. */
+  readonly peakMemoryBytes: number;
+}
 
 /** Runs one compiled cell. */
 export interface ExecuteCommand {
@@ -64,6 +79,7 @@ export type SessionEvent =
       readonly prompt: string;
       readonly password: boolean;
     }
+  | { readonly type: "comm"; readonly execution: number; readonly frame: CommFrame }
   | { readonly type: "result"; readonly execution: number; readonly data: Json }
   | {
       readonly type: "done";

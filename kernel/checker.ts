@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import ts from "typescript";
-import { GLOBAL_DECLARATIONS } from "./globals.js";
+import { globalDeclarations } from "./globals.js";
 import { type Binding, declaredNames, mentionedNames } from "./names.js";
 import { cellOptions } from "./options.js";
 
@@ -39,6 +39,7 @@ interface KnownBinding extends Binding {
 
 const MODULE_PREFIX = ".fledge-";
 const GLOBALS_FILE = ".fledge.d.ts";
+// The cell that is being checked or written; always the same path, so that TypeScript keeps what it knows of all others.
 const EDITED = "edited";
 // 7016: package without types, any then. 7034, 7005: `let x;` that a later cell fills.
 const TOLERATED = new Set([7016, 7034, 7005]);
@@ -63,28 +64,29 @@ export class CellChecker {
   }
 
   /** Errors of a cell, in order; none when its first line is `// @ts-nocheck` and its syntax is right. */
-  check(source: string, cell: string): CellProblem[] {
-    const path = this.#path(cell);
-    const prefix = this.#put(source, cell, mentionedNames(source));
+  check(source: string): CellProblem[] {
+    const path = this.#path(EDITED);
+    const prefix = this.#put(source, mentionedNames(source));
     const diagnostics: readonly ts.Diagnostic[] = this.#service.getSyntacticDiagnostics(path);
     const all =
       diagnostics.length > 0 || /^\s*\/\/\s*@ts-nocheck\b/.test(source)
         ? diagnostics
         : this.#service.getSemanticDiagnostics(path);
     const problems = all.flatMap((diagnostic) => cellProblem(diagnostic, source, prefix) ?? []);
-    if (problems.length > 0) this.#cells.delete(path);
     return problems.sort((a, b) => a.line - b.line || a.column - b.column);
   }
 
-  /** Makes the declarations of a checked cell known to those that follow. */
+  /** Makes the declarations of the cell that was checked last known to those that follow, under a name of its own. */
   commit(source: string, cell: string): void {
+    const checked = this.#cells.get(this.#path(EDITED));
+    if (checked) this.#cells.set(this.#path(cell), checked);
     for (const binding of declaredNames(source)) this.#bindings.set(binding.name, { ...binding, cell });
     this.#forgetUnreachable();
   }
 
   /** Completions at an offset of a cell that is being written. */
   complete(source: string, offset: number): CellCompletions {
-    const prefix = this.#put(source, EDITED);
+    const prefix = this.#put(source);
     const found = this.#service.getCompletionsAtPosition(this.#path(EDITED), prefix + offset, {});
     const span = found?.optionalReplacementSpan;
     const word = /[\w$]*$/.exec(source.slice(0, offset))?.[0] ?? "";
@@ -100,7 +102,7 @@ export class CellChecker {
 
   /** Type and documentation of what stands at an offset, as text; undefined when nothing does. */
   describe(source: string, offset: number): string | undefined {
-    const prefix = this.#put(source, EDITED);
+    const prefix = this.#put(source);
     const info = this.#service.getQuickInfoAtPosition(this.#path(EDITED), prefix + offset);
     const signature = ts.displayPartsToString(info?.displayParts);
     if (!info || signature === "any") return undefined; // "any" alone: a name that nothing declares
@@ -116,8 +118,8 @@ export class CellChecker {
     this.#version++;
   }
 
-  // Stores the module of a cell. Returns the length of the line in front of the source.
-  #put(source: string, cell: string, mentioned?: ReadonlySet<string>): number {
+  // Stores the module of the edited cell. Returns the length of the line in front of the source.
+  #put(source: string, mentioned?: ReadonlySet<string>): number {
     const declared = declaredNames(source);
     const own = new Set(declared.map(({ name }) => name));
     const used = [...this.#bindings.values()].filter(({ name }) => !own.has(name) && (mentioned?.has(name) ?? true));
@@ -125,7 +127,7 @@ export class CellChecker {
     const exported = declared.filter((binding) => !binding.exported).map(({ name }) => name);
     const text = `${front}${source}\nexport { ${exported.join(", ")} };\n`;
     const sources = used.map((binding) => this.#path(binding.cell));
-    this.#cells.set(this.#path(cell), { text, version: ++this.#version, sources });
+    this.#cells.set(this.#path(EDITED), { text, version: ++this.#version, sources });
     return front.length;
   }
 
@@ -138,7 +140,6 @@ export class CellChecker {
     };
     for (const { cell } of this.#bindings.values()) mark(this.#path(cell));
     for (const path of [...this.#cells.keys()]) if (!reachable.has(path)) this.#cells.delete(path);
-    this.#version++;
   }
 
   #path(cell: string): string {
@@ -149,11 +150,13 @@ export class CellChecker {
     const options = cellOptions(this.#folder, packageFolder);
     const cells = this.#cells;
     const globals = join(this.#folder, GLOBALS_FILE);
+    const declarations = globalDeclarations(packageFolder);
+    const tslab = join(packageFolder, "dist", "kernel", "tslab-module.d.ts");
     const cache = ts.createModuleResolutionCache(this.#folder, (name) => name, options);
+    const typings = new Map<string, ts.ResolvedTypeReferenceDirectiveWithFailedLookupLocations>();
     const moduleHost = {
       fileExists: (path: string) => cells.has(path) || path === globals || ts.sys.fileExists(path),
-      readFile: (path: string) =>
-        path === globals ? GLOBAL_DECLARATIONS : (cells.get(path)?.text ?? ts.sys.readFile(path)),
+      readFile: (path: string) => (path === globals ? declarations : (cells.get(path)?.text ?? ts.sys.readFile(path))),
       directoryExists: ts.sys.directoryExists,
       getDirectories: ts.sys.getDirectories,
       ...(ts.sys.realpath ? { realpath: ts.sys.realpath } : {}),
@@ -162,6 +165,9 @@ export class CellChecker {
       if (name.startsWith(`./${MODULE_PREFIX}`)) {
         const resolvedFileName = join(this.#folder, `${name}.ts`);
         return { resolvedModule: { resolvedFileName, extension: ts.Extension.Ts, isExternalLibraryImport: false } };
+      }
+      if (name === "tslab") {
+        return { resolvedModule: { resolvedFileName: tslab, extension: ts.Extension.Dts } };
       }
       const found = ts.resolveModuleName(name, from, options, moduleHost, cache);
       if (found.resolvedModule) return found;
@@ -176,13 +182,21 @@ export class CellChecker {
       getCurrentDirectory: () => this.#folder,
       getDefaultLibFileName: ts.getDefaultLibFilePath,
       getProjectVersion: () => String(this.#version),
-      getScriptFileNames: () => [globals, ...cells.keys()],
+      getScriptFileNames: () => [globals, this.#path(EDITED)],
       getScriptVersion: (path) => String(cells.get(path)?.version ?? fileVersion(path)),
       getScriptSnapshot: (path) => {
         const text = moduleHost.readFile(path);
         return text === undefined ? undefined : ts.ScriptSnapshot.fromString(text);
       },
       readDirectory: ts.sys.readDirectory,
+      resolveTypeReferenceDirectiveReferences: (references, from) =>
+        references.map((reference) => {
+          const name = typeof reference === "string" ? reference : reference.fileName;
+          const key = `${name} ${isInPackage(from) ? from : ""}`;
+          const known = typings.get(key) ?? ts.resolveTypeReferenceDirective(name, from, options, moduleHost);
+          if (known.resolvedTypeReferenceDirective) typings.set(key, known);
+          return known;
+        }),
       resolveModuleNameLiterals: (literals, from) => literals.map(({ text }) => resolve(text, from)),
     };
   }

@@ -22,6 +22,8 @@ export interface KernelStart {
   readonly environment?: NodeJS.ProcessEnv;
   /** Seconds until a kernel that does not answer is given up; default 60. */
   readonly startTimeoutSeconds?: number;
+  /** The command line of another kernel, given its connection file; default: Fledge's own. */
+  readonly command?: (connectionFile: string) => readonly string[];
 }
 
 /** The reply to a cell, and how to listen to what it prints. */
@@ -30,15 +32,21 @@ export interface ExecuteOptions {
   readonly storeHistory?: boolean;
   readonly stopOnError?: boolean;
   readonly userExpressions?: Readonly<Record<string, string>>;
+  /** The subshell that runs it; default: the shell itself. */
+  readonly subshellId?: string;
   /** Answers what the cell asks; without it the cell is told that nobody does. */
   readonly onInput?: (prompt: string, password: boolean) => string | Promise<string>;
   /** Called for every broadcast of this cell, in order, until it is idle. */
   readonly onOutput?: (message: Message) => void;
 }
 
-interface Pending {
-  readonly onOutput: (message: Message) => void;
-  readonly onInput: ExecuteOptions["onInput"];
+interface Listeners {
+  readonly onOutput?: ExecuteOptions["onOutput"];
+  readonly onInput?: ExecuteOptions["onInput"];
+  readonly subshellId?: string;
+}
+
+interface Pending extends Listeners {
   reply: Message | undefined;
   idle: boolean;
   settle(reply: Message): void;
@@ -46,6 +54,7 @@ interface Pending {
 }
 
 const EXIT_MILLISECONDS = 5000;
+const ASK_MILLISECONDS = 50;
 
 /** A started kernel. */
 export class KernelClient {
@@ -83,19 +92,21 @@ export class KernelClient {
    *
    * @throws Error when the kernel dies or does not answer in time
    */
-  static async start({ folder, environment, startTimeoutSeconds = 60 }: KernelStart): Promise<KernelClient> {
+  static async start({ folder, environment, startTimeoutSeconds = 60, command }: KernelStart): Promise<KernelClient> {
     const temporary = await mkdtemp(join(tmpdir(), "fledge-kernel-"));
     const connection = await freeConnection();
     const file = join(temporary, "connection.json");
     await writeFile(file, JSON.stringify(connection), { mode: 0o600 });
-    const child = spawn(process.execPath, [fileURLToPath(new URL("./main.js", import.meta.url)), file], {
+    const main = fileURLToPath(new URL("./main.js", import.meta.url));
+    const [program = "", ...programArguments] = command?.(file) ?? [process.execPath, main, file];
+    const child = spawn(program, programArguments, {
       cwd: folder,
       env: { ...(environment ?? process.env), JPY_PARENT_PID: String(process.pid) },
       stdio: ["ignore", "ignore", "pipe"],
     });
     const client = new KernelClient(connection, child, temporary);
     try {
-      await client.#ready(startTimeoutSeconds);
+      await client.#ready(startTimeoutSeconds, command !== undefined);
       return client;
     } catch (error) {
       await client.kill();
@@ -104,33 +115,8 @@ export class KernelClient {
   }
 
   /** Sends a request and waits for its reply and for the kernel to be idle again. @throws Error when the kernel dies */
-  request(
-    channel: RequestChannel,
-    type: string,
-    content: Json,
-    onOutput: (message: Message) => void = () => undefined,
-    onInput?: ExecuteOptions["onInput"],
-  ): Promise<Message> {
-    const message = newMessage(type, this.#session, undefined, content);
-    return new Promise((resolve, reject) => {
-      if (this.#dead) {
-        reject(this.#dead);
-        return;
-      }
-      const settle = (reply: Message) => {
-        this.#pending.delete(message.header.msg_id);
-        resolve(reply);
-      };
-      this.#pending.set(message.header.msg_id, {
-        onOutput,
-        onInput,
-        reply: undefined,
-        idle: false,
-        settle,
-        fail: reject,
-      });
-      this.#sockets.send(channel, message);
-    });
+  request(channel: RequestChannel, type: string, content: Json, listeners: Listeners = {}): Promise<Message> {
+    return this.#send(channel, newMessage(type, this.#session, undefined, content), listeners);
   }
 
   /** Runs code as a cell. @returns the execute_reply */
@@ -143,7 +129,47 @@ export class KernelClient {
       allow_stdin: options.onInput !== undefined,
       stop_on_error: options.stopOnError ?? true,
     };
-    return this.request("shell", "execute_request", content, options.onOutput, options.onInput);
+    return this.request("shell", "execute_request", content, options);
+  }
+
+  /**
+   * Sends a message of a comm, which gets no reply, and waits until the kernel is idle again.
+   *
+   * @param type `comm_open`, `comm_msg` or `comm_close`
+   * @returns what the kernel has broadcast for it
+   */
+  async comm(
+    type: string,
+    content: Json,
+    buffers: readonly Uint8Array[] = [],
+    onOutput?: (message: Message) => void,
+  ): Promise<Message[]> {
+    const heard: Message[] = [];
+    const message = newMessage(type, this.#session, undefined, content, { buffers });
+    const listener = (each: Message) => {
+      if (each.header.msg_type !== "status") heard.push(each);
+      onOutput?.(each);
+    };
+    await this.#send("shell", message, { onOutput: listener }, message);
+    return heard;
+  }
+
+  // Settles with the reply, or with the one given when there will be none.
+  #send(channel: RequestChannel, message: Message, listeners: Listeners, reply?: Message): Promise<Message> {
+    const { subshellId } = listeners;
+    const header = subshellId === undefined ? message.header : { ...message.header, subshell_id: subshellId };
+    return new Promise((resolve, reject) => {
+      if (this.#dead) {
+        reject(this.#dead);
+        return;
+      }
+      const settle = (answer: Message) => {
+        this.#pending.delete(header.msg_id);
+        resolve(answer);
+      };
+      this.#pending.set(header.msg_id, { ...listeners, reply, idle: false, settle, fail: reject });
+      this.#sockets.send(channel, { ...message, header });
+    });
   }
 
   /** Stops the running cell. */
@@ -183,7 +209,8 @@ export class KernelClient {
   }
 
   // A broadcast sent before the subscription has arrived is lost, so ready means: welcomed on iopub and answered on shell.
-  async #ready(timeoutSeconds: number): Promise<void> {
+  // A kernel that may send no welcome is asked until its broadcasts are heard.
+  async #ready(timeoutSeconds: number, ask: boolean): Promise<void> {
     const welcomed = new Promise<void>((resolve) => {
       this.#welcome = resolve;
     });
@@ -197,11 +224,19 @@ export class KernelClient {
         }),
       );
     });
-    await Promise.race([welcomed.then(() => this.request("control", "kernel_info_request", {})), this.#failed, late]);
+    const asking = setInterval(() => {
+      if (ask) this.#sockets.send("shell", newMessage("kernel_info_request", this.#session, undefined, {}));
+    }, ASK_MILLISECONDS);
+    const answered = welcomed.then(() => this.request("shell", "kernel_info_request", {}));
+    try {
+      await Promise.race([answered, this.#failed, late]);
+    } finally {
+      clearInterval(asking);
+    }
   }
 
   #take(channel: RequestChannel | "iopub", message: Message): void {
-    if (message.header.msg_type === "iopub_welcome") this.#welcome();
+    if (channel === "iopub") this.#welcome();
     const pending = this.#pending.get(message.parent?.msg_id ?? "");
     if (!pending) {
       if (channel === "iopub") this.onStray(message);
@@ -213,7 +248,7 @@ export class KernelClient {
     }
     if (channel !== "iopub") pending.reply = message;
     else if (message.header.msg_type === "status" && message.content.execution_state === "idle") pending.idle = true;
-    else pending.onOutput(message);
+    else pending.onOutput?.(message);
     if (pending.reply && pending.idle) pending.settle(pending.reply);
   }
 

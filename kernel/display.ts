@@ -4,30 +4,43 @@
  * promise; other kinds are known by what they can do (duck-types.ts). It sends nothing.
  */
 import { inspect } from "node:util";
+import { isBundle, jupyterDisplay } from "../src/view/display.js";
 import { duckTypeBundle } from "./duck-types.js";
 import type { Json } from "./protocol.js";
 
-const JUPYTER_DISPLAY = Symbol.for("Jupyter.display");
 const LONGEST_TEXT = 20_000; // characters; stored in the notebook, so it stays readable
 
 /**
- * The MIME bundle of a value.
+ * The MIME bundle of a cell's result.
  *
  * @returns the bundle, or undefined for `undefined`, which shows nothing
  * @throws whatever the value's own display function throws
  */
 export async function mimeBundle(value: unknown): Promise<Json | undefined> {
-  if (value === undefined) return undefined;
-  if ((typeof value === "object" && value !== null) || typeof value === "function") {
-    const display: unknown = Reflect.get(value, JUPYTER_DISPLAY);
-    if (typeof display === "function") {
-      const bundle: unknown = await display.call(value);
-      if (typeof bundle === "object" && bundle !== null) return cleanBundle({ "text/plain": plain(value), ...bundle });
-    }
-    const known = knownBundle(value);
-    if (known) return cleanBundle(known);
+  return value === undefined ? undefined : bundleOf(value);
+}
+
+/** The bundle of what a cell displays by hand: a bundle and a text are taken as they are; else as `mimeBundle`. */
+export function displayBundle(value: unknown): Json | Promise<Json> {
+  if (typeof value === "string") return { "text/plain": value };
+  return isBundle(value) ? cleanBundle(value) : bundleOf(value);
+}
+
+// A promise only for a value that gives its own form by one.
+function bundleOf(value: unknown): Json | Promise<Json> {
+  if ((typeof value !== "object" || value === null) && typeof value !== "function")
+    return { "text/plain": plain(value) };
+  const display: unknown = Reflect.get(value, jupyterDisplay);
+  if (typeof display === "function") {
+    const own: unknown = display.call(value);
+    return own instanceof Promise ? own.then((bundle) => completed(value, bundle)) : completed(value, own);
   }
-  return { "text/plain": plain(value) };
+  const known = knownBundle(value);
+  return known ? cleanBundle(known) : { "text/plain": plain(value) };
+}
+
+function completed(value: object, bundle: unknown): Json {
+  return cleanBundle({ "text/plain": plain(value), ...(typeof bundle === "object" ? bundle : {}) });
 }
 
 // What only looks like a table or a tensor, and fails when asked, is shown as any other object.

@@ -1,7 +1,8 @@
 /**
  * Values whose best form is known by what they can do, without a package of theirs being imported. In: any object. Out: a
- * MIME bundle for tables (arquero and alike), tensors of TensorFlow.js, PNG and JPEG bytes, and canvases; undefined for all
- * else. Strings are never guessed at.
+ * MIME bundle for tables (arquero, nodejs-polars and alike), tensors of TensorFlow.js, PNG and JPEG bytes, canvases, SVG and
+ * HTML elements, Vega charts; undefined for all else. Strings are never guessed at.
+ * Source of the kinds that are not ours: Deno's documentation, "Jupyter kernel", section "Rich content output".
  */
 import { inspect } from "node:util";
 import type { Json } from "./protocol.js";
@@ -10,6 +11,12 @@ interface Table {
   columnNames(): readonly string[];
   objects(options: { readonly limit: number }): readonly Readonly<Record<string, unknown>>[];
   numRows?(): number;
+}
+
+interface DataFrame {
+  readonly schema: Readonly<Record<string, unknown>>;
+  head(rows: number): { toRecords(): readonly Readonly<Record<string, unknown>>[] };
+  readonly height?: number;
 }
 
 interface Tensor {
@@ -36,9 +43,12 @@ const LONGEST_CELL = 200; // characters
  */
 export function duckTypeBundle(value: object): Json | undefined {
   if (isTable(value)) return tableBundle(value);
+  if (isDataFrame(value)) return dataFrameBundle(value);
   if (isTensor(value)) return { "text/plain": tensorText(value) };
   if (value instanceof Uint8Array) return imageBundle(value);
   if (isCanvas(value)) return canvasBundle(value);
+  if ("outerHTML" in value && typeof value.outerHTML === "string") return elementBundle(value.outerHTML);
+  if (hasFunction(value, "toSpec")) return vegaBundle((value as { toSpec(): unknown }).toSpec());
   return undefined;
 }
 
@@ -49,10 +59,26 @@ function isTable(value: object): value is Table {
 }
 
 function tableBundle(table: Table): Json {
-  const names = table.columnNames().map(String);
   const found = table.objects({ limit: MOST_ROWS + 1 }); // one more tells that there are more
-  const rows = found.slice(0, MOST_ROWS);
   const count = typeof table.numRows === "function" ? table.numRows() : found.length;
+  return rowsBundle(table.columnNames().map(String), found, count);
+}
+
+function isDataFrame(value: object): value is DataFrame {
+  return "schema" in value && isObject(value.schema) && hasFunction(value, "head") && hasFunction(value, "toRecords");
+}
+
+function dataFrameBundle(frame: DataFrame): Json {
+  const found = frame.head(MOST_ROWS + 1).toRecords();
+  return rowsBundle(Object.keys(frame.schema), found, typeof frame.height === "number" ? frame.height : found.length);
+}
+
+function rowsBundle(
+  names: readonly string[],
+  found: readonly Readonly<Record<string, unknown>>[],
+  count: number,
+): Json {
+  const rows = found.slice(0, MOST_ROWS);
   const types = names.map((name) => columnType(rows.map((row) => row[name])));
   const texts = rows.map((row) => names.map((name) => cellText(row[name])));
   const shown = count > rows.length ? `, the first ${rows.length} shown` : "";
@@ -163,6 +189,25 @@ function canvasBundle(canvas: Canvas): Json | undefined {
   const [, data] = /^data:image\/png;base64,(.*)$/s.exec(canvas.toDataURL("image/png")) ?? [];
   if (data === undefined) return undefined;
   return { "text/plain": `canvas, ${canvas.width} × ${canvas.height} pixels`, "image/png": data };
+}
+
+// ---- elements and charts ----
+
+function elementBundle(html: string): Json {
+  const mime = /^<svg[\s>]/.test(html) ? "image/svg+xml" : "text/html";
+  return { "text/plain": html, [mime]: html };
+}
+
+// The schema's address names language and version: https://vega.github.io/schema/vega-lite/v5.json
+function vegaBundle(spec: unknown): Json | undefined {
+  if (!isObject(spec)) return undefined;
+  const [, kind = "vega-lite", version = "v5"] = /schema\/(vega(?:-lite)?)\/(v\d+)/.exec(String(spec.$schema)) ?? [];
+  const mime = kind === "vega" ? `application/vnd.vega.${version}+json` : `application/vnd.vegalite.${version}+json`;
+  return { "text/plain": `${kind} chart`, [mime]: spec };
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
 }
 
 function hasFunction(value: object, name: string): boolean {

@@ -2,9 +2,10 @@
  * Evaluates compiled cells in this process. In: JavaScript of a cell. Out: the value of its last expression, or the thrown
  * value itself. Uses the inspector's REPL mode, which gives top-level await, redeclaration and bindings that live on.
  */
+import type { AsyncLocalStorage } from "node:async_hooks";
 import { Session } from "node:inspector";
 import { type CompiledCell, HOST_NAME } from "./channel.js";
-import type { Interrupter } from "./interrupt.js";
+import type { Interrupter, Task } from "./interrupt.js";
 import type { CellModules } from "./modules.js";
 
 interface RemoteObject {
@@ -19,15 +20,16 @@ interface Evaluation {
   readonly exceptionDetails?: { readonly text: string; readonly exception?: RemoteObject };
 }
 
-const OBJECT_GROUP = "cell";
-
-/** Runs cells one after the other, all in the same global scope. */
+/** Runs cells, all in the same global scope; one may run while another waits. */
 export class Evaluator {
   readonly #session = new Session();
-  #value: unknown;
+  readonly #tasks: AsyncLocalStorage<Task>;
+  readonly #values = new Map<number, unknown>();
   #thrown: unknown;
 
-  constructor() {
+  /** @param tasks tells which execution the running code belongs to */
+  constructor(tasks: AsyncLocalStorage<Task>) {
+    this.#tasks = tasks;
     this.#session.connect();
   }
 
@@ -43,7 +45,7 @@ export class Evaluator {
       require: (specifier: string) => modules.require(specifier),
       meta: modules.meta,
       result: (value: unknown) => {
-        this.#value = value;
+        this.#values.set(this.#execution(), value);
       },
       caught: (value: unknown) => {
         this.#thrown = value;
@@ -59,33 +61,40 @@ export class Evaluator {
    * @throws what the cell throws, as it is
    */
   async evaluate(cell: CompiledCell): Promise<unknown> {
-    this.#value = undefined;
+    const execution = this.#execution();
+    const objectGroup = `cell-${execution}`;
     const { exceptionDetails } = await this.#post<Evaluation>("Runtime.evaluate", {
       expression: `"use strict";\n${cell.code}\n//# sourceURL=${cell.fileName}`,
       replMode: true,
       awaitPromise: true,
-      objectGroup: OBJECT_GROUP,
+      objectGroup,
     });
-    const value = this.#value;
-    this.#value = undefined;
+    const value = this.#values.get(execution);
+    this.#values.delete(execution);
     try {
       if (exceptionDetails) throw await this.#thrownValue(exceptionDetails);
       return value;
     } finally {
-      await this.#post("Runtime.releaseObjectGroup", { objectGroup: OBJECT_GROUP });
+      await this.#post("Runtime.releaseObjectGroup", { objectGroup });
     }
+  }
+
+  #execution(): number {
+    return this.#tasks.getStore()?.execution ?? 0;
   }
 
   // The protocol describes an exception; the object itself comes over by a call that takes it as argument.
   async #thrownValue({ text, exception }: NonNullable<Evaluation["exceptionDetails"]>): Promise<unknown> {
     if (!exception) return new Error(text);
     if (exception.objectId === undefined) return exception.value;
-    await this.#post("Runtime.callFunctionOn", {
+    // The inspector of one's own thread answers at once, so nothing comes between the call and the next line.
+    const called = this.#post("Runtime.callFunctionOn", {
       functionDeclaration: `function () { ${HOST_NAME}.caught(this); }`,
       objectId: exception.objectId,
     });
     const thrown = this.#thrown;
     this.#thrown = undefined;
+    await called;
     return thrown;
   }
 

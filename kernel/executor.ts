@@ -1,15 +1,15 @@
 /**
- * Runs cells one after the other. In: execute requests and interrupts. Out: outputs on iopub, all before the cell's reply.
- * Owns the session process: when it ends, the cell that ran says so and a fresh one is started. Decides what an interrupt
- * that the cell does not obey means. It reads no socket.
+ * Runs cells, and the handlers of comm messages. In: execute requests, comm messages and interrupts. Out: outputs on iopub,
+ * all before the cell's reply. Owns the session process: when it ends, the cell that ran says so and a fresh one is started.
+ * Decides what an interrupt that the cell does not obey means. It reads no socket.
  */
-import type { CompiledCell, ErrorReport, ExecuteCommand, SessionEvent } from "./channel.js";
-import type { CellProblem } from "./checker.js";
-import { codeFrame } from "./code-frame.js";
+import type { CommCommand, CompiledCell, ErrorReport, ExecuteCommand, SessionEvent } from "./channel.js";
 import { History } from "./history.js";
 import type { Language } from "./language.js";
-import type { Header, Json } from "./protocol.js";
+import type { Header, Json, MessageExtras } from "./protocol.js";
+import { notCompiled, sessionEnded, stoppedBeforeStart, typeError } from "./reports.js";
 import { type SessionEnd, type SessionListener, SessionProcess } from "./session.js";
+import type { CommFrame } from "./session-comms.js";
 
 /** The content of an execute_request, with its defaults. */
 export interface ExecuteRequest {
@@ -22,7 +22,16 @@ export interface ExecuteRequest {
 }
 
 /** Publishes one message on iopub. */
-export type Publish = (type: string, content: Json, parent: Header | undefined) => void;
+export type Publish = (type: string, content: Json, parent: Header | undefined, extras?: MessageExtras) => void;
+
+/** What the executor needs from its kernel. */
+export interface ExecutorHost {
+  readonly publish: Publish;
+  /** Puts a question to the front end of a running cell. */
+  ask(question: InputQuestion, parent: Header): void;
+  /** Milliseconds on a clock that only goes forward. */
+  now(): number;
+}
 
 /** A question of the running cell to whoever looks at it. */
 export interface InputQuestion {
@@ -41,41 +50,50 @@ export interface ExecutionOutcome {
 interface Running {
   readonly execution: number;
   readonly silent: boolean;
-  interrupts: number;
+  /** When it was interrupted last. */
+  interruptedAt: number | undefined;
   /** Set while the session runs the cell; before that TypeScript checks it. */
   finish: ((done: DoneEvent) => void) | undefined;
 }
 
+type Outcome = Pick<DoneEvent, "error" | "userExpressions">;
+type ShownEvent = Extract<SessionEvent, { readonly type: "clear" | "result" | "display" }>;
 type DoneEvent = Extract<SessionEvent, { readonly type: "done" }>;
 
 // Text that arrives within this time becomes one message.
 const GATHER_MILLISECONDS = 10;
-// After a second interrupt the cell has this long before its session is ended.
-const LAST_CHANCE_MILLISECONDS = 2000;
+// Two interrupts within this time restart the session; a cell that runs on for so long after one says so.
+const SECOND_INTERRUPT_MILLISECONDS = 2000;
+const COMM_TYPES = { open: "comm_open", message: "comm_msg", close: "comm_close" } as const;
+const LONGEST_LAST_TEXT = 4000;
+const NOT_STOPPED =
+  "The cell has not stopped yet. Interrupt twice within two seconds to restart the session; its variables are lost then.\n";
 
 /** Executes the cells of one kernel. */
 export class Executor implements SessionListener {
   readonly history = new History();
+  /** Open comms: id → target. */
+  readonly comms = new Map<string, string>();
   readonly #folder: string;
   readonly #language: Language;
-  readonly #publish: Publish;
-  readonly #ask: (question: InputQuestion) => void;
+  readonly #host: ExecutorHost;
   readonly #parents = new Map<number, Header>();
   readonly #counts = new Map<number, number>();
+  readonly #running = new Map<number, Running>();
   #session: SessionProcess | undefined;
-  #running: Running | undefined;
   #executions = 0;
   #executionCount = 0;
   #gathered: { readonly name: "stdout" | "stderr"; readonly execution: number; text: string } | undefined;
   #gatherTimer: NodeJS.Timeout | undefined;
+  #lastText = "";
+  #restarting = false;
   #closing = false;
 
-  /** @param folder the notebook's folder @param ask puts a question to the front end of the running cell */
-  constructor(folder: string, language: Language, publish: Publish, ask: (question: InputQuestion) => void) {
+  /** @param folder the notebook's folder */
+  constructor(folder: string, language: Language, host: ExecutorHost) {
     this.#folder = folder;
     this.#language = language;
-    this.#publish = publish;
-    this.#ask = ask;
+    this.#host = host;
     this.#session = new SessionProcess(folder, this);
   }
 
@@ -83,42 +101,59 @@ export class Executor implements SessionListener {
     return this.#executionCount;
   }
 
-  /** The header of the request whose cell is running. */
+  /** The header of the request whose cell has been running longest. */
   get runningParent(): Header | undefined {
-    return this.#running && this.#parents.get(this.#running.execution);
+    const [oldest] = this.#running.keys();
+    return this.#parents.get(oldest ?? 0);
   }
 
   /** Runs one cell to its end. Never rejects: whatever goes wrong becomes the outcome's error. */
   async execute(request: ExecuteRequest, parent: Header): Promise<ExecutionOutcome> {
-    const execution = ++this.#executions;
-    this.#parents.set(execution, parent);
-    if (request.storeHistory && !request.silent) {
+    const isCounted = request.storeHistory && !request.silent;
+    if (isCounted) {
       this.#executionCount++;
       this.history.add(this.#executionCount, request.code);
     }
     const executionCount = this.#executionCount;
-    this.#counts.set(execution, executionCount);
-    this.#running = { execution, silent: request.silent, interrupts: 0, finish: undefined };
+    const running = this.#begin(parent, request.silent);
+    this.#counts.set(running.execution, executionCount);
     if (!request.silent) {
-      this.#publish("execute_input", { code: request.code, execution_count: executionCount }, parent);
+      this.#host.publish("execute_input", { code: request.code, execution_count: executionCount }, parent);
     }
-    const { error, userExpressions } = await this.#run(request, this.#running);
-    this.#flushText();
-    this.#running = undefined;
-    if (error && !request.silent) this.#publish("error", { ...error }, parent);
+    // Cells that leave no trace in the count must not take the name of one that does.
+    const name = isCounted ? `cell-${executionCount}` : `hidden-${running.execution}`;
+    const { error, userExpressions } = await this.#run(request, running, name);
+    this.#end(running);
+    if (error && !request.silent) this.#host.publish("error", { ...error }, parent);
     return { executionCount, userExpressions, ...(error ? { error } : {}) };
   }
 
-  /** Stops the running cell. A cell that ignores two interrupts loses its session, and with it all variables. */
+  /** Hands a comm message of the front end to the session. Resolves when its handler has ended; its error goes to stderr. */
+  async takeComm(frame: CommFrame, parent: Header): Promise<void> {
+    const { kind, commId, targetName = "" } = frame;
+    if (kind === "open") this.comms.set(commId, targetName);
+    if (kind === "close") this.comms.delete(commId);
+    const running = this.#begin(parent, false);
+    const { error } = await this.#inSession({ type: "comm", execution: running.execution, frame }, running);
+    this.#end(running);
+    const text = error?.traceback.join("\n");
+    if (text !== undefined) this.#host.publish("stream", { name: "stderr", text: `${text}\n` }, parent);
+  }
+
+  /** Stops what is running. Two interrupts within two seconds restart the session, and all variables are lost. */
   interrupt(): void {
-    const running = this.#running;
-    if (!running) return;
-    running.interrupts++;
-    if (running.finish) this.#session?.interrupt();
-    if (running.interrupts !== 2) return;
+    const now = this.#host.now();
+    const isSecond = ({ interruptedAt = Number.NEGATIVE_INFINITY }: Running) =>
+      now - interruptedAt <= SECOND_INTERRUPT_MILLISECONDS;
+    const running = [...this.#running.values()];
+    const inSession = running.filter(({ finish }) => finish);
+    this.#restarting = inSession.some(isSecond);
+    for (const each of running) each.interruptedAt = now;
+    if (this.#restarting) this.#session?.kill();
+    else if (inSession.length > 0) this.#session?.interrupt();
     setTimeout(() => {
-      if (this.#running === running) this.#session?.kill();
-    }, LAST_CHANCE_MILLISECONDS).unref();
+      for (const each of inSession) if (each.interruptedAt === now) this.#tellNotStopped(each);
+    }, SECOND_INTERRUPT_MILLISECONDS).unref();
   }
 
   /** Gives the answer to a question to the cell that asked. */
@@ -132,34 +167,47 @@ export class Executor implements SessionListener {
     await this.#session?.close();
   }
 
-  async #run(request: ExecuteRequest, running: Running): Promise<Pick<DoneEvent, "error" | "userExpressions">> {
-    // Cells that leave no trace in the count must not take the name of one that does.
-    const isCounted = request.storeHistory && !request.silent;
-    const name = isCounted ? `cell-${this.#executionCount}` : `hidden-${running.execution}`;
+  #begin(parent: Header, silent: boolean): Running {
+    const running = { execution: ++this.#executions, silent, interruptedAt: undefined, finish: undefined };
+    this.#parents.set(running.execution, parent);
+    this.#running.set(running.execution, running);
+    return running;
+  }
+
+  #end({ execution }: Running): void {
+    this.#flushText();
+    this.#running.delete(execution);
+  }
+
+  #tellNotStopped({ execution, silent }: Running): void {
+    if (!this.#running.has(execution) || silent) return;
+    this.#flushText();
+    this.#host.publish("stream", { name: "stderr", text: NOT_STOPPED }, this.#parents.get(execution));
+  }
+
+  async #run(request: ExecuteRequest, running: Running, name: string): Promise<Outcome> {
+    const { execution } = running;
     try {
       const prepared = await this.#language.prepare(request.code, name);
-      if (prepared.code === undefined)
+      if (prepared.code === undefined) {
         return { error: typeError(prepared.problems, request.code, name), userExpressions: {} };
+      }
       const cell = { fileName: `${name}.ts`, source: request.code, code: prepared.code, map: prepared.map };
       const userExpressions: Record<string, CompiledCell> = {};
       for (const [key, source] of Object.entries(request.userExpressions)) {
-        const fileName = `expression-${running.execution}-${key}`;
+        const fileName = `expression-${execution}-${key}`;
         const compiled = await this.#language.expression(source, fileName);
         userExpressions[key] = { fileName: `${fileName}.ts`, source, ...compiled };
       }
-      if (running.interrupts > 0) return { error: stoppedBeforeStart(), userExpressions: {} };
-      return await this.#runInSession(
-        { type: "execute", execution: running.execution, cell, allowInput: request.allowStdin, userExpressions },
-        running,
-      );
+      if (running.interruptedAt !== undefined) return { error: stoppedBeforeStart(), userExpressions: {} };
+      const command = { type: "execute", execution, cell, allowInput: request.allowStdin, userExpressions } as const;
+      return await this.#inSession(command, running);
     } catch (error) {
-      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      const evalue = `The kernel could not compile the cell: ${text.split("\n")[0]}`;
-      return { error: { ename: "KernelError", evalue, traceback: [evalue, text] }, userExpressions: {} };
+      return { error: notCompiled(error), userExpressions: {} };
     }
   }
 
-  #runInSession(command: ExecuteCommand, running: Running): Promise<DoneEvent> {
+  #inSession(command: ExecuteCommand | CommCommand, running: Running): Promise<DoneEvent> {
     return new Promise((resolve) => {
       running.finish = resolve;
       this.#session ??= new SessionProcess(this.#folder, this);
@@ -170,6 +218,7 @@ export class Executor implements SessionListener {
   // ---- what the session says ----
 
   text(name: "stdout" | "stderr", text: string, execution: number): void {
+    this.#lastText = (this.#lastText + text).slice(-LONGEST_LAST_TEXT);
     if (this.#isSilent(execution)) return;
     if (this.#gathered && (this.#gathered.name !== name || this.#gathered.execution !== execution)) this.#flushText();
     this.#gathered ??= { name, execution, text: "" };
@@ -180,45 +229,59 @@ export class Executor implements SessionListener {
   event(event: Exclude<SessionEvent, { readonly type: "barrier" }>): void {
     this.#flushText();
     if (event.type === "ready") return;
-    if (event.type === "done") {
-      if (this.#running?.execution === event.execution) this.#running.finish?.(event);
-      return;
-    }
-    if (event.type === "input") {
-      const { id, prompt, password } = event;
-      if (this.#running?.execution === event.execution) this.#ask({ id, prompt, password });
-      return;
-    }
-    if (this.#isSilent(event.execution)) return;
+    const running = this.#running.get(event.execution);
     const parent = this.#parents.get(event.execution);
-    if (event.type === "clear") this.#publish("clear_output", { wait: event.wait }, parent);
-    else if (event.type === "result") {
-      const count = this.#counts.get(event.execution) ?? this.#executionCount;
-      this.#publish("execute_result", { execution_count: count, data: event.data, metadata: {} }, parent);
-    } else {
-      const transient = event.displayId === undefined ? {} : { display_id: event.displayId };
-      const type = event.update ? "update_display_data" : "display_data";
-      this.#publish(type, { data: event.data, metadata: {}, transient }, parent);
-    }
+    if (event.type === "done") running?.finish?.(event);
+    else if (event.type === "input") {
+      const { id, prompt, password } = event;
+      if (running && parent) this.#host.ask({ id, prompt, password }, parent);
+    } else if (event.type === "comm") this.#sendComm(event.frame, parent);
+    else if (!this.#isSilent(event.execution)) this.#show(event, parent);
   }
 
   ended(end: SessionEnd): void {
     this.#flushText();
     this.#session = undefined;
     if (this.#closing) return;
-    const interrupted = (this.#running?.interrupts ?? 0) >= 2;
-    const report = sessionEnded(end, interrupted);
+    const report = sessionEnded(end, this.#restarting, this.#lastText);
+    this.#restarting = false;
+    this.#lastText = "";
     this.#language.reset().catch(() => undefined); // its end is told by the next cell
+    for (const commId of this.comms.keys()) this.#host.publish("comm_close", { comm_id: commId, data: {} }, undefined);
+    this.comms.clear();
     // One that never came up would be started again and again; the next cell tries once more.
     if (end.wasReady) this.#session = new SessionProcess(this.#folder, this);
-    const running = this.#running;
-    if (running?.finish) {
-      running.finish({ type: "done", execution: running.execution, error: report, userExpressions: {} });
-    } else this.#publish("stream", { name: "stderr", text: `${report.evalue}\n` }, this.#parents.get(this.#executions));
+    const running = [...this.#running.values()].filter(({ finish }) => finish);
+    for (const { execution, finish } of running) {
+      finish?.({ type: "done", execution, error: report, userExpressions: {} });
+    }
+    if (running.length > 0) return;
+    const parent = this.#parents.get(this.#executions);
+    this.#host.publish("stream", { name: "stderr", text: `${report.traceback.join("\n")}\n` }, parent);
+  }
+
+  #show(event: ShownEvent, parent: Header | undefined): void {
+    if (event.type === "clear") this.#host.publish("clear_output", { wait: event.wait }, parent);
+    else if (event.type === "result") {
+      const count = this.#counts.get(event.execution) ?? this.#executionCount;
+      this.#host.publish("execute_result", { execution_count: count, data: event.data, metadata: {} }, parent);
+    } else {
+      const transient = event.displayId === undefined ? {} : { display_id: event.displayId };
+      const type = event.update ? "update_display_data" : "display_data";
+      this.#host.publish(type, { data: event.data, metadata: {}, transient }, parent);
+    }
+  }
+
+  #sendComm({ kind, commId, targetName, data, metadata, buffers }: CommFrame, parent: Header | undefined): void {
+    if (kind === "open") this.comms.set(commId, targetName ?? "");
+    if (kind === "close") this.comms.delete(commId);
+    const content = { comm_id: commId, data, ...(targetName === undefined ? {} : { target_name: targetName }) };
+    const bytes = buffers.map((text) => Buffer.from(text, "base64"));
+    this.#host.publish(COMM_TYPES[kind], content, parent, { metadata, buffers: bytes });
   }
 
   #isSilent(execution: number): boolean {
-    return this.#running?.execution === execution && this.#running.silent;
+    return this.#running.get(execution)?.silent ?? false;
   }
 
   #flushText(): void {
@@ -227,38 +290,7 @@ export class Executor implements SessionListener {
     const gathered = this.#gathered;
     this.#gathered = undefined;
     if (!gathered) return;
-    this.#publish("stream", { name: gathered.name, text: gathered.text }, this.#parents.get(gathered.execution));
+    const parent = this.#parents.get(gathered.execution);
+    this.#host.publish("stream", { name: gathered.name, text: gathered.text }, parent);
   }
-}
-
-function typeError(problems: readonly CellProblem[], source: string, name: string): ErrorReport {
-  const traceback = problems.flatMap((problem) => [
-    `${name}.ts:${problem.line}:${problem.column} - ${problem.code}: ${problem.message}`,
-    ...codeFrame(source, problem, problem.length),
-    "",
-  ]);
-  const first = problems[0];
-  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : "";
-  return {
-    ename: "TypeScriptError",
-    evalue: `${first?.message ?? ""}${more}`,
-    traceback: [
-      ...traceback,
-      "The cell did not run. A first line `// @ts-nocheck` would run it without a check of its types.",
-    ],
-  };
-}
-
-function stoppedBeforeStart(): ErrorReport {
-  const evalue = "the cell was stopped before it ran";
-  return { ename: "KeyboardInterrupt", evalue, traceback: [`KeyboardInterrupt: ${evalue}`] };
-}
-
-function sessionEnded({ exitCode, signal, wasReady }: SessionEnd, interrupted: boolean): ErrorReport {
-  const how = signal === null ? `exited with code ${exitCode}` : `was ended by signal ${signal}`;
-  const why = interrupted ? "did not stop when interrupted twice, so it " : "";
-  const then = wasReady ? "A fresh session has started" : "It never became ready; the next cell tries again";
-  const hint = signal === "SIGKILL" && !interrupted ? " SIGKILL often means that memory ran out." : "";
-  const evalue = `The session process ${why}${how}: all variables are lost. ${then}; run the cells again from the top.${hint}`;
-  return { ename: "SessionEnded", evalue, traceback: [evalue] };
 }

@@ -16,8 +16,8 @@ export type PutQuestion = (question: {
 export class InputDesk {
   readonly #put: PutQuestion;
   readonly #executionNow: () => number;
-  readonly #waiting = new Map<number, (answer: string) => void>();
-  #answerable: number | undefined;
+  readonly #waiting = new Map<number, { readonly execution: number; answer(value: string): void }>();
+  readonly #answerable = new Set<number>();
   #lastId = 0;
 
   /** @param executionNow number of the execution that the running code belongs to */
@@ -26,21 +26,21 @@ export class InputDesk {
     this.#executionNow = executionNow;
   }
 
-  /** Lets an execution ask, and no other. @param allowed whether its front end can answer */
-  open(execution: number, allowed: boolean): void {
-    this.#answerable = allowed ? execution : undefined;
+  /** Lets an execution ask: one whose front end can answer. */
+  open(execution: number): void {
+    this.#answerable.add(execution);
   }
 
   /** Ends the execution's right to ask; what it still waits for stays unanswered. */
-  close(): void {
-    this.#answerable = undefined;
-    this.#waiting.clear();
+  close(execution: number): void {
+    this.#answerable.delete(execution);
+    for (const [id, question] of this.#waiting) if (question.execution === execution) this.#waiting.delete(id);
   }
 
   /** The global function `input`. @throws Error when nobody can answer */
   ask = async (prompt: unknown = "", options: { readonly password?: boolean } = {}): Promise<string> => {
     const execution = this.#executionNow();
-    if (execution !== this.#answerable) {
+    if (!this.#answerable.has(execution)) {
       throw new Error(
         problem({
           cannot: "ask for input",
@@ -52,14 +52,14 @@ export class InputDesk {
     }
     const id = ++this.#lastId;
     return new Promise((resolve) => {
-      this.#waiting.set(id, resolve);
+      this.#waiting.set(id, { execution, answer: resolve });
       this.#put({ execution, id, prompt: String(prompt), password: options.password === true });
     });
   };
 
   /** Takes the answer to a question; one that nobody waits for any more is dropped. */
   answer(id: number, value: string): void {
-    this.#waiting.get(id)?.(value);
+    this.#waiting.get(id)?.answer(value);
     this.#waiting.delete(id);
   }
 }

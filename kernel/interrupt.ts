@@ -34,17 +34,21 @@ interface Waiter {
 /** Places of the shared flag. */
 export const FLAG = { raised: 0, sequence: 1 } as const;
 
-/** Interrupts the executions of one session, one at a time. */
+/** One execution that interrupts are meant for. */
+interface Run {
+  interrupts: number;
+  signalTaken: boolean;
+  readonly controller: AbortController;
+}
+
+/** Interrupts the executions of one session: the cell, and what runs beside it in a subshell or for a comm message. */
 export class Interrupter {
   /** `flag[0]` is not 0 while an interrupt is to be noticed by running code; `flag[1]` counts interrupts. */
   readonly flag: Int32Array;
   readonly #tasks: AsyncLocalStorage<Task>;
   readonly #waiters = new Set<Waiter>();
-  #current: number | undefined;
+  readonly #runs = new Map<number, Run>();
   #delivered = 0;
-  #interruptsOfCurrent = 0;
-  #controller = new AbortController();
-  #signalTaken = false;
 
   /** @param flag two int32 in shared memory @param tasks tells which task the running code belongs to */
   constructor(flag: Int32Array, tasks: AsyncLocalStorage<Task>) {
@@ -57,21 +61,21 @@ export class Interrupter {
    * so an interrupted `await` waits for that; a second interrupt does not.
    */
   get signal(): AbortSignal {
-    this.#signalTaken = true;
-    return this.#controller.signal;
+    const run = this.#runs.get(this.#tasks.getStore()?.execution ?? 0);
+    if (!run) return new AbortController().signal; // of a cell that has ended
+    run.signalTaken = true;
+    return run.controller.signal;
   }
 
-  /** Runs a cell as the execution that interrupts are meant for. */
-  async runCell<T>(execution: number, run: () => Promise<T>): Promise<T> {
-    this.#current = execution;
-    this.#interruptsOfCurrent = 0;
-    this.#controller = new AbortController();
-    this.#signalTaken = false;
-    Atomics.store(this.flag, FLAG.raised, 0);
+  /** Runs an execution, so that interrupts stop it. */
+  async run<T>(execution: number, body: () => Promise<T>): Promise<T> {
+    // An interrupt that came when nothing ran was meant for nothing.
+    if (this.#runs.size === 0) Atomics.store(this.flag, FLAG.raised, 0);
+    this.#runs.set(execution, { interrupts: 0, signalTaken: false, controller: new AbortController() });
     try {
-      return await this.#tasks.run({ execution, parent: undefined, liveChildren: 0 }, run);
+      return await this.#tasks.run({ execution, parent: undefined, liveChildren: 0 }, body);
     } finally {
-      this.#current = undefined;
+      this.#runs.delete(execution);
     }
   }
 
@@ -80,7 +84,6 @@ export class Interrupter {
     if (sequence <= this.#delivered) return; // running code has noticed it before
     this.#delivered = sequence;
     Atomics.store(this.flag, FLAG.raised, 0);
-    if (this.#current === undefined) return;
     this.#chooseWaiters();
     this.#stopChosen();
   }
@@ -88,7 +91,7 @@ export class Interrupter {
   /** Compiled into loop heads behind a test of the flag. @throws KeyboardInterrupt when the cell is to stop */
   stop(): void {
     const task = this.#tasks.getStore();
-    if (this.#current === undefined || (task && task.execution !== this.#current)) return;
+    if (this.#runs.size === 0 || (task && !this.#runs.has(task.execution))) return;
     Atomics.store(this.flag, FLAG.raised, 0);
     this.#delivered = Atomics.load(this.flag, FLAG.sequence);
     this.#chooseWaiters();
@@ -103,7 +106,7 @@ export class Interrupter {
     if (!task || !isThenable(value)) return value;
     return new Promise((resolve, reject) => {
       const waiter = this.#wait(task, () => {
-        if (this.#signalTaken) this.#windUp(value, task, reject, line);
+        if (this.#runs.get(task.execution)?.signalTaken) this.#windUp(value, task, reject, line);
         else reject(new KeyboardInterrupt(line));
       });
       Promise.resolve(value).then(
@@ -116,7 +119,7 @@ export class Interrupter {
   // The signal is aborted; what watches it ends by itself, after it has saved what it must. If that fails, its error is told.
   #windUp(value: PromiseLike<unknown>, task: Task, reject: (error: unknown) => void, line?: number): void {
     const interrupted = () => reject(new KeyboardInterrupt(line));
-    if (this.#interruptsOfCurrent > 1) {
+    if (this.#isImpatient(task)) {
       interrupted();
       return;
     }
@@ -188,17 +191,23 @@ export class Interrupter {
   }
 
   #chooseWaiters(): void {
-    this.#interruptsOfCurrent++;
-    this.#controller.abort(new KeyboardInterrupt());
-    for (const waiter of this.#waiters) {
-      if (waiter.task.execution === this.#current) waiter.chosen = true;
+    for (const run of this.#runs.values()) {
+      run.interrupts++;
+      run.controller.abort(new KeyboardInterrupt());
     }
+    for (const waiter of this.#waiters) {
+      if (this.#runs.has(waiter.task.execution)) waiter.chosen = true;
+    }
+  }
+
+  #isImpatient({ execution }: Task): boolean {
+    return (this.#runs.get(execution)?.interrupts ?? 0) > 1;
   }
 
   // Innermost first: whoever waits for a live child is told by that child's own end. A second interrupt tells all.
   #stopChosen(): void {
     for (const waiter of [...this.#waiters]) {
-      const isInnermost = waiter.task.liveChildren === 0 || this.#interruptsOfCurrent > 1;
+      const isInnermost = waiter.task.liveChildren === 0 || this.#isImpatient(waiter.task);
       if (!waiter.chosen || !isInnermost) continue;
       this.#waiters.delete(waiter);
       waiter.stop();

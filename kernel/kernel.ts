@@ -1,15 +1,15 @@
 /**
  * The kernel: answers every request of the Jupyter protocol. In: messages from the sockets. Out: replies and broadcasts.
- * Cells wait in a queue; all other requests are answered at once, while a cell computes. It knows no ZeroMQ and no TypeScript.
+ * Cells wait in queues; all other requests are answered at once, while a cell computes. It knows no ZeroMQ and no TypeScript.
  * Source: jupyter-client documentation, "Messaging in Jupyter", protocol 5.4.
  */
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { join } from "node:path";
 import { problem } from "../src/message.js";
 import { type ExecuteRequest, Executor, type InputQuestion } from "./executor.js";
+import { kernelInfo } from "./kernel-info.js";
 import { Language } from "./language.js";
-import { type Header, type Json, type Message, newMessage, PROTOCOL_VERSION } from "./protocol.js";
+import { type Header, type Json, type Message, type MessageExtras, newMessage } from "./protocol.js";
+import type { CommFrame } from "./session-comms.js";
+import { type QueuedRequest, ShellQueues } from "./shell-queues.js";
 import type { KernelSockets, RequestChannel } from "./sockets.js";
 
 /** What a kernel needs from its surroundings. */
@@ -24,13 +24,14 @@ export interface KernelOptions {
   readonly onShutdown: () => void;
 }
 
-interface QueuedExecution {
-  readonly channel: RequestChannel;
-  readonly message: Message;
-}
-
 // `?name` and `name?` ask for documentation, as in IPython; neither is TypeScript.
 const QUESTION = /^\s*(?:\?{1,2}\s*([\w$.]+)|([\w$.]+)\s*\?{1,2})\s*$/;
+
+const COMM_KINDS: Readonly<Record<string, CommFrame["kind"]>> = {
+  comm_open: "open",
+  comm_msg: "message",
+  comm_close: "close",
+};
 
 type Handler = (message: Message) => Json | Promise<Json>;
 
@@ -39,30 +40,37 @@ export class Kernel {
   readonly #options: KernelOptions;
   readonly #language: Language;
   readonly #executor: Executor;
-  readonly #queue: QueuedExecution[] = [];
+  readonly #queues: ShellQueues;
   readonly #handlers: Readonly<Record<string, Handler>>;
-  // msg_id of an input_request → id of the question.
-  readonly #questions = new Map<string, number>();
-  #executing: Message | undefined;
+  // msg_id of a request → the request, while its cell runs.
+  readonly #executing = new Map<string, Message>();
+  // msg_id of an input_request → id of the question, and the msg_id of the request that asks.
+  readonly #questions = new Map<string, { readonly id: number; readonly request: string }>();
   #sockets: KernelSockets | undefined;
-  #busy = false;
 
   constructor(options: KernelOptions) {
     this.#options = options;
     this.#language = new Language(options.folder, options.packageFolder);
-    this.#executor = new Executor(
-      options.folder,
-      this.#language,
-      (type, content, parent) => this.#publish(type, content, parent),
-      (question) => this.#askInput(question),
-    );
+    this.#executor = new Executor(options.folder, this.#language, {
+      publish: (type, content, parent, extras) => this.#publish(type, content, parent, extras),
+      ask: (question, parent) => this.#askInput(question, parent),
+      now: () => performance.now(),
+    });
+    this.#queues = new ShellQueues({
+      handle: (request) => (isComm(request.message) ? this.#takeComm(request.message) : this.#execute(request)),
+      abort: (request) => this.#abort(request),
+    });
     this.#handlers = {
-      kernel_info_request: () => this.#kernelInfo(),
+      kernel_info_request: () => kernelInfo(options.packageFolder),
       complete_request: ({ content }) => this.#complete(content),
       inspect_request: ({ content }) => this.#inspect(content),
       is_complete_request: ({ content }) => this.#isComplete(content),
       history_request: ({ content }) => ({ status: "ok", history: this.#executor.history.answer(content) }),
-      comm_info_request: () => ({ status: "ok", comms: {} }),
+      comm_info_request: ({ content }) => this.#commInfo(content),
+      create_subshell_request: () => ({ status: "ok", subshell_id: this.#queues.create() }),
+      delete_subshell_request: ({ content }) =>
+        this.#queues.delete(String(content.subshell_id)) ? { status: "ok" } : failure(noSubshell(content.subshell_id)),
+      list_subshell_request: () => ({ status: "ok", subshell_id: this.#queues.list() }),
       interrupt_request: () => {
         this.#executor.interrupt();
         return { status: "ok" };
@@ -80,22 +88,27 @@ export class Kernel {
   /** Takes one message of a socket. */
   handle(channel: RequestChannel, message: Message): void {
     const type = message.header.msg_type;
-    if (type === "execute_request") {
-      this.#queue.push({ channel, message });
-      if (!this.#busy) void this.#runQueue();
-      return;
-    }
     if (type === "input_reply") {
       this.#takeInput(message);
       return;
     }
+    if (isComm(message)) {
+      const { comm_id: commId } = message.content;
+      if (typeof commId !== "string") return;
+      // A widget that is open is heard at once, also while a cell waits; one that opens waits its turn as cells do.
+      const isHeard = type !== "comm_open" && this.#executor.comms.has(commId) && !this.#queues.holdsComm(commId);
+      if (isHeard) void this.#takeComm(message);
+      else this.#queues.push({ channel, message });
+      return;
+    }
+    if (type === "execute_request") {
+      if (this.#queues.push({ channel, message })) return;
+      void this.#answer(channel, message, () => failure(noSubshell(message.header.subshell_id)));
+      return;
+    }
     // The type is the client's word: "constructor" must find nothing.
     const handler = Object.hasOwn(this.#handlers, type) ? this.#handlers[type] : undefined;
-    const { comm_id } = message.content;
     if (handler) void this.#answer(channel, message, handler);
-    else if (type === "comm_open" && typeof comm_id === "string") {
-      this.#publish("comm_close", { comm_id, data: {} }, message.header);
-    }
   }
 
   /** Stops the running cell, as an interrupt request does. */
@@ -117,29 +130,56 @@ export class Kernel {
       content = failure(error);
     }
     this.#reply(channel, message, content);
-    this.#publish("status", { execution_state: "idle" }, message.header);
-    // Front ends show the last state they hear of; a cell that runs on is told again.
-    const running = this.#executor.runningParent;
-    if (running) this.#publish("status", { execution_state: "busy" }, running);
+    this.#tellIdle(message.header);
     if (message.header.msg_type === "shutdown_request") this.#options.onShutdown();
   }
 
-  async #runQueue(): Promise<void> {
-    this.#busy = true;
-    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) await this.#execute(next);
-    this.#busy = false;
+  // Front ends show the last state they hear of; a cell that runs on is told again.
+  #tellIdle(parent: Header): void {
+    this.#publish("status", { execution_state: "idle" }, parent);
+    const running = this.#executor.runningParent;
+    if (running) this.#publish("status", { execution_state: "busy" }, running);
   }
 
-  async #execute({ channel, message }: QueuedExecution): Promise<void> {
+  async #execute({ channel, message }: QueuedRequest): Promise<boolean> {
     const { header, content } = message;
     this.#publish("status", { execution_state: "busy" }, header);
-    this.#executing = message;
+    this.#executing.set(header.msg_id, message);
     const reply = await this.#run(content, header).catch(failure);
-    this.#executing = undefined;
-    this.#questions.clear();
+    this.#executing.delete(header.msg_id);
+    for (const [asked, { request }] of this.#questions) if (request === header.msg_id) this.#questions.delete(asked);
     this.#reply(channel, message, reply);
-    this.#publish("status", { execution_state: "idle" }, header);
-    if (reply.status === "error" && content.stop_on_error !== false) await this.#abortQueue();
+    this.#tellIdle(header);
+    return reply.status === "error" && content.stop_on_error !== false;
+  }
+
+  #abort({ channel, message }: QueuedRequest): void {
+    this.#publish("status", { execution_state: "busy" }, message.header);
+    if (!isComm(message)) {
+      this.#reply(channel, message, { status: "aborted", execution_count: this.#executor.executionCount });
+    }
+    this.#publish("status", { execution_state: "idle" }, message.header);
+  }
+
+  async #takeComm({ header, content, metadata, buffers }: Message): Promise<boolean> {
+    this.#publish("status", { execution_state: "busy" }, header);
+    const { comm_id, target_name, data } = content;
+    const frame = {
+      kind: COMM_KINDS[header.msg_type] ?? "message",
+      commId: String(comm_id),
+      ...(target_name === undefined ? {} : { targetName: String(target_name) }),
+      data: typeof data === "object" && data !== null ? (data as Json) : {},
+      metadata,
+      buffers: buffers.map((each) => Buffer.from(each.buffer, each.byteOffset, each.byteLength).toString("base64")),
+    };
+    await this.#executor.takeComm(frame, header);
+    this.#tellIdle(header);
+    return false;
+  }
+
+  #commInfo({ target_name: wanted }: Json): Json {
+    const found = [...this.#executor.comms].filter(([, target]) => typeof wanted !== "string" || target === wanted);
+    return { status: "ok", comms: Object.fromEntries(found.map(([id, target_name]) => [id, { target_name }])) };
   }
 
   async #run(content: Json, header: Header): Promise<Json> {
@@ -152,21 +192,21 @@ export class Kernel {
       : { status: "ok", execution_count: executionCount, user_expressions: userExpressions, payload: [] };
   }
 
-  #askInput({ id, prompt, password }: InputQuestion): void {
-    const request = this.#executing;
+  #askInput({ id, prompt, password }: InputQuestion, parent: Header): void {
+    const request = this.#executing.get(parent.msg_id);
     if (!request) return;
     const { identities, header } = request;
     const message = newMessage("input_request", this.#options.sessionId, header, { prompt, password }, { identities });
-    this.#questions.set(message.header.msg_id, id);
+    this.#questions.set(message.header.msg_id, { id, request: header.msg_id });
     this.#sockets?.send("stdin", message);
   }
 
   // Not every client says which question it answers; then it is the oldest one.
   #takeInput({ parent, content }: Message): void {
     const asked = parent?.msg_id ?? this.#questions.keys().next().value ?? "";
-    const id = this.#questions.get(asked);
-    if (id === undefined || !this.#questions.delete(asked)) return;
-    this.#executor.answerInput(id, String(content.value ?? ""));
+    const question = this.#questions.get(asked);
+    if (question === undefined || !this.#questions.delete(asked)) return;
+    this.#executor.answerInput(question.id, String(content.value ?? ""));
   }
 
   // The documentation of a name, for the pager.
@@ -175,42 +215,6 @@ export class Kernel {
     const data = { "text/plain": text ?? `Nothing is known about ${name}.` };
     const payload = [{ source: "page", data, start: 0 }];
     return { status: "ok", execution_count: this.#executor.executionCount, user_expressions: {}, payload };
-  }
-
-  // What was sent before the error was known must not run.
-  async #abortQueue(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
-    for (const { channel, message } of this.#queue.splice(0)) {
-      this.#publish("status", { execution_state: "busy" }, message.header);
-      const executionCount = this.#executor.executionCount;
-      this.#reply(channel, message, { status: "aborted", execution_count: executionCount });
-      this.#publish("status", { execution_state: "idle" }, message.header);
-    }
-  }
-
-  #kernelInfo(): Json {
-    const own = JSON.parse(readFileSync(join(this.#options.packageFolder, "package.json"), "utf8"));
-    const require = createRequire(join(this.#options.packageFolder, "package.json"));
-    const typescript = JSON.parse(readFileSync(require.resolve("typescript/package.json"), "utf8"));
-    return {
-      status: "ok",
-      protocol_version: PROTOCOL_VERSION,
-      implementation: "fledge",
-      implementation_version: own.version,
-      language_info: {
-        name: "typescript",
-        version: typescript.version,
-        mimetype: "application/typescript",
-        file_extension: ".ts",
-        pygments_lexer: "typescript",
-        codemirror_mode: "typescript",
-        nbconvert_exporter: "script",
-      },
-      banner: `Fledge ${own.version}: TypeScript ${typescript.version} on Node ${process.versions.node}`,
-      debugger: false,
-      help_links: [{ text: "TypeScript handbook", url: "https://www.typescriptlang.org/docs/" }],
-      supported_features: [],
-    };
   }
 
   async #complete(content: Json): Promise<Json> {
@@ -266,8 +270,8 @@ export class Kernel {
     if (type === "shutdown_reply") this.#publish(type, content, header);
   }
 
-  #publish(type: string, content: Json, parent: Header | undefined): void {
-    this.#sockets?.publish(newMessage(type, this.#options.sessionId, parent, content));
+  #publish(type: string, content: Json, parent: Header | undefined, extras?: MessageExtras): void {
+    this.#sockets?.publish(newMessage(type, this.#options.sessionId, parent, content, extras));
   }
 }
 
@@ -287,6 +291,15 @@ function sourceOf({ code = "" }: Json): string {
   if (typeof code === "string") return code;
   const found = `code of type ${code === null ? "null" : typeof code}`;
   throw new TypeError(problem({ cannot: "read the request", found, expected: "a string", fix: "send source as text" }));
+}
+
+function isComm({ header }: Message): boolean {
+  return Object.hasOwn(COMM_KINDS, header.msg_type);
+}
+
+function noSubshell(id: unknown): Error {
+  const expected = "the id of a subshell, from create_subshell_request";
+  return new RangeError(problem({ cannot: "find the subshell", found: String(id), expected, fix: "create one first" }));
 }
 
 // What a request gets that could not be answered.

@@ -14,7 +14,7 @@ const checker = new CellChecker(folder, packageFolder);
 function answer(request: LanguageRequest): unknown {
   switch (request.type) {
     case "prepare": {
-      const problems = checker.check(request.source, request.cell);
+      const problems = checker.check(request.source);
       if (problems.length > 0) return { problems };
       const { code, map } = compileCell(request.source, `${request.cell}.ts`);
       checker.commit(request.source, request.cell);
@@ -42,4 +42,4 @@ parentPort?.on("message", ({ id, request }: { id: number; request: LanguageReque
   }
   parentPort?.postMessage(reply);
 });
-checker.check("console.log(process.pid);", "warm-up");
+checker.check("console.log(process.pid);");

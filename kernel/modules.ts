@@ -1,7 +1,7 @@
 /**
  * Imports for cells. In: a specifier as written in a cell. Out: the module's namespace, by Node's own ES module loader.
  * A specifier is looked up from the notebook's folder first, then from Fledge's own package, so that `fledge` and what
- * Fledge depends on can be imported anywhere. Local TypeScript goes to local-modules.ts. It does not look at types.
+ * Fledge depends on can be imported anywhere; `tslab` is ours. Local TypeScript goes to local-modules.ts. It does not look at types.
  */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -9,13 +9,14 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { constants, Script } from "node:vm";
 import { LocalModules, type LocalModulesHost, localTypeScript } from "./local-modules.js";
+import * as tslab from "./tslab-module.js";
 
 /** A module's namespace. */
 export type Namespace = Readonly<Record<string, unknown>>;
 
 type Importer = (specifier: string) => Promise<Namespace>;
 
-/** What a cell's `import` and `require` are compiled to. */
+/** What a cell's `import` is compiled to, and its `require`. */
 export interface CellModules {
   import(specifier: string): Promise<Namespace>;
   require(specifier: string): unknown;
@@ -38,6 +39,7 @@ export function cellModules(
   const importers = new Map<string, Importer>();
   const requires = [folder, fallbackFolder].map((base) => createRequire(join(base, "cell.js")));
   const importFrom = async (base: string, specifier: string): Promise<Namespace> => {
+    if (specifier === "tslab") return tslab;
     const json = specifier.endsWith(".json") && jsonPath([base, fallbackFolder], specifier);
     if (json) return { default: JSON.parse(readFileSync(json, "utf8")) };
     let first: unknown;
@@ -60,6 +62,7 @@ export function cellModules(
       return path === undefined ? importFrom(folder, specifier) : local.import(path);
     },
     require: (specifier) => {
+      if (specifier === "tslab") return tslab;
       const found = requires.find((require) => resolves(require, specifier)) ?? requires[0];
       return found?.(specifier);
     },

@@ -20,6 +20,15 @@ export interface Header {
   readonly date: string;
   readonly msg_type: string;
   readonly version: string;
+  /** The subshell that a request is meant for (JEP 91); absent or null for the shell itself. */
+  readonly subshell_id?: string | null;
+}
+
+/** Parts of a message that few have. */
+export interface MessageExtras {
+  readonly identities?: readonly Uint8Array[];
+  readonly metadata?: Json;
+  readonly buffers?: readonly Uint8Array[];
 }
 
 /** One message of any channel. `identities` are the routing frames in front of the delimiter. */
@@ -48,7 +57,7 @@ export function newMessage(
   session: string,
   parent: Header | undefined,
   content: Json,
-  options: { readonly identities?: readonly Uint8Array[]; readonly metadata?: Json } = {},
+  options: MessageExtras = {},
 ): Message {
   const header = {
     msg_id: randomUUID(),
@@ -64,7 +73,7 @@ export function newMessage(
     parent,
     metadata: options.metadata ?? {},
     content,
-    buffers: [],
+    buffers: options.buffers ?? [],
   };
 }
 

@@ -8,14 +8,17 @@ import { Console } from "node:console";
 import { relative } from "node:path";
 import { Worker } from "node:worker_threads";
 import { packageRoot } from "../src/paths.js";
-import type { ExecuteCommand, SessionCommand } from "./channel.js";
-import { cleanBundle, mimeBundle } from "./display.js";
+import { cellSignal, type DisplayOptions, display, displayHook } from "../src/view/display.js";
+import { progress } from "../src/view/progress-of.js";
+import type { CommCommand, ExecuteCommand, SessionCommand } from "./channel.js";
+import { displayBundle, mimeBundle } from "./display.js";
 import { Evaluator } from "./evaluate.js";
 import { InputDesk } from "./input.js";
 import { Interrupter, KeyboardInterrupt, type Task } from "./interrupt.js";
 import { cellModules } from "./modules.js";
 import { SessionOutput } from "./output.js";
 import type { Json } from "./protocol.js";
+import { SessionComms } from "./session-comms.js";
 import { CellTimers } from "./timers.js";
 import { Tracebacks } from "./traceback.js";
 
@@ -26,19 +29,21 @@ const STACK_FRAMES = 60;
 function startSession(nonce: string): void {
   const tasks = new AsyncLocalStorage<Task>();
   let lastExecution = 0;
+  let running = 0;
   const executionNow = () => tasks.getStore()?.execution ?? lastExecution;
   const output = new SessionOutput(nonce, executionNow);
   const interrupter = new Interrupter(new Int32Array(new SharedArrayBuffer(8)), tasks);
   const tracebacks = new Tracebacks();
-  const evaluator = new Evaluator();
+  const evaluator = new Evaluator(tasks);
   const timers = new CellTimers(() => tasks.getStore()?.execution);
   const input = new InputDesk((question) => output.event({ type: "input", ...question }), executionNow);
 
+  const comms = new SessionComms((frame) => output.event({ type: "comm", execution: executionNow(), frame }));
+
   const thread = new Worker(new URL("./session-thread.js", import.meta.url), { workerData: interrupter.flag });
   replaceStandardStreams(output);
-  installGlobals(output, executionNow, interrupter);
+  installHooks(output, executionNow, interrupter);
   timers.install(globalThis);
-  Object.defineProperty(globalThis, "input", { value: input.ask, configurable: true, writable: true });
   Error.prepareStackTrace = tracebacks.prepareStackTrace;
   Error.stackTraceLimit = STACK_FRAMES;
   const folder = process.cwd(); // a cell may change it later
@@ -47,45 +52,65 @@ function startSession(nonce: string): void {
     tracebacks.addModule(identifier, near.startsWith("..") ? path : near, source, map);
   });
   evaluator.installHost(interrupter, modules);
+  // Configurable, so that a cell may declare the same names.
+  const found = { input: input.ask, display, progress, comms, require: modules.require };
+  for (const [name, value] of Object.entries(found)) {
+    Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+  }
   reportStrayErrors(output, tracebacks);
 
   const execute = async ({ execution, cell, allowInput, userExpressions }: ExecuteCommand) => {
-    lastExecution = execution;
-    output.startExecution(execution);
     tracebacks.add(cell);
-    input.open(execution, allowInput);
-    timers.begin(execution);
-    let interrupted = false;
+    if (allowInput) input.open(execution);
+    const value = await evaluator.evaluate(cell);
+    const data = await mimeBundle(value);
+    if (data) output.event({ type: "result", execution, data });
     const expressions: Record<string, Json> = {};
-    try {
-      const value = await interrupter.runCell(execution, () => evaluator.evaluate(cell));
-      const data = await mimeBundle(value);
-      if (data) output.event({ type: "result", execution, data });
-    } catch (thrown) {
-      interrupted = thrown instanceof KeyboardInterrupt;
-      output.event({ type: "done", execution, error: tracebacks.report(thrown), userExpressions: {} });
-      return;
-    } finally {
-      input.close();
-      timers.end(interrupted);
-    }
     for (const [name, expression] of Object.entries(userExpressions)) {
       tracebacks.add(expression);
       try {
         const data = (await mimeBundle(await evaluator.evaluate(expression))) ?? { "text/plain": "undefined" };
         expressions[name] = { status: "ok", data, metadata: {} };
       } catch (thrown) {
+        if (thrown instanceof KeyboardInterrupt) throw thrown;
         expressions[name] = { status: "error", ...tracebacks.report(thrown) };
       }
     }
-    output.event({ type: "done", execution, userExpressions: expressions });
+    return expressions;
+  };
+
+  // Whatever it is, it ends with `done`.
+  const run = async (execution: number, body: () => Promise<Record<string, Json>>) => {
+    // What native code prints belongs to the cell that began first.
+    if (running++ === 0) {
+      lastExecution = execution;
+      output.startExecution(execution);
+    }
+    timers.begin(execution);
+    let interrupted = false;
+    try {
+      const userExpressions = await interrupter.run(execution, body);
+      output.event({ type: "done", execution, userExpressions });
+    } catch (thrown) {
+      interrupted = thrown instanceof KeyboardInterrupt;
+      output.event({ type: "done", execution, error: tracebacks.report(thrown), userExpressions: {} });
+    } finally {
+      running--;
+      input.close(execution);
+      timers.end(execution, interrupted);
+    }
+  };
+
+  const takeComm = async ({ frame }: CommCommand) => {
+    await comms.take(frame);
+    return {};
   };
 
   thread.on("message", (command: SessionCommand) => {
     if (command.type === "interrupt") interrupter.deliver(command.sequence);
     else if (command.type === "input") input.answer(command.id, command.value);
     else if (command.type === "exit") leave();
-    else void execute(command);
+    else void run(command.execution, () => (command.type === "comm" ? takeComm(command) : execute(command)));
   });
   output.event({ type: "ready" });
 }
@@ -109,21 +134,21 @@ function replaceStandardStreams(output: SessionOutput): void {
 }
 
 // The contract with libraries, which must not import the kernel.
-function installGlobals(output: SessionOutput, executionNow: () => number, interrupter: Interrupter): void {
-  const display = (bundle: Json, options: { readonly displayId?: string; readonly update?: boolean } = {}) => {
-    output.event({
-      type: "display",
-      execution: executionNow(),
-      data: cleanBundle(bundle),
-      ...(options.displayId === undefined ? {} : { displayId: options.displayId }),
-      update: options.update ?? false,
-    });
+function installHooks(output: SessionOutput, executionNow: () => number, interrupter: Interrupter): void {
+  const show = (value: unknown, { displayId, update = false }: DisplayOptions = {}) => {
+    const execution = executionNow();
+    const put = (data: Json) => {
+      output.event({ type: "display", execution, data, ...(displayId === undefined ? {} : { displayId }), update });
+    };
+    const bundle = displayBundle(value);
+    if (bundle instanceof Promise) return bundle.then(put);
+    return put(bundle);
   };
   const clear = (options: { readonly wait?: boolean } = {}) =>
     output.event({ type: "clear", execution: executionNow(), wait: options.wait ?? false });
-  Object.defineProperty(globalThis, Symbol.for("fledge.display"), { value: display });
+  Object.defineProperty(globalThis, displayHook, { value: show });
   Object.defineProperty(globalThis, Symbol.for("fledge.clearOutput"), { value: clear });
-  Object.defineProperty(globalThis, Symbol.for("fledge.signal"), { get: () => interrupter.signal });
+  Object.defineProperty(globalThis, cellSignal, { get: () => interrupter.signal });
 }
 
 // An error that nobody awaits is told and does not end the session.

@@ -5,9 +5,17 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import type { Readable, Writable } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import type { ExecuteCommand, PipeName, SessionCommand, SessionEvent } from "./channel.js";
+import {
+  type CommCommand,
+  type ExecuteCommand,
+  LineReader,
+  type PipeName,
+  type SessionCommand,
+  type SessionEvent,
+  type SessionNote,
+} from "./channel.js";
 import { type MergedOutput, OutputMerger } from "./merge.js";
 
 /** How a session process ended. */
@@ -16,6 +24,8 @@ export interface SessionEnd {
   readonly signal: NodeJS.Signals | null;
   /** Whether it had started at all. */
   readonly wasReady: boolean;
+  /** Highest resident memory that it told of, at most a quarter of a second before its end. */
+  readonly peakMemoryBytes?: number;
 }
 
 /** Where a session's output and end are told. */
@@ -32,6 +42,7 @@ export class SessionProcess {
   readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
   #interrupts = 0;
+  #peakMemoryBytes: number | undefined;
 
   /**
    * Starts a session process.
@@ -49,14 +60,20 @@ export class SessionProcess {
     });
     const wasReady = this.#connect(nonce, listener);
     this.#commands().on("error", () => undefined); // the end of the process is reported by its own event
+    const lines = new LineReader();
+    this.#commands().on("data", (bytes: Buffer) => {
+      for (const line of lines.read(bytes)) this.#peakMemoryBytes = (JSON.parse(line) as SessionNote).peakMemoryBytes;
+    });
     this.#ended = this.#drained().then(() => {
       const { exitCode, signalCode } = this.#child;
-      listener.ended({ exitCode, signal: signalCode, wasReady: wasReady() });
+      const peakMemoryBytes = this.#peakMemoryBytes;
+      const memory = peakMemoryBytes === undefined ? {} : { peakMemoryBytes };
+      listener.ended({ exitCode, signal: signalCode, wasReady: wasReady(), ...memory });
     });
   }
 
-  /** Runs a cell; its last event is `done`. */
-  execute(command: ExecuteCommand): void {
+  /** Runs a cell, or the handler of a comm message; its last event is `done`. */
+  execute(command: ExecuteCommand | CommCommand): void {
     this.#send(command);
   }
 
@@ -106,8 +123,8 @@ export class SessionProcess {
     return { stdout: stdout as Readable, stderr: stderr as Readable, events: events as Readable };
   }
 
-  #commands(): Writable {
-    return this.#child.stdio[4] as Writable;
+  #commands(): Duplex {
+    return this.#child.stdio[4] as Duplex;
   }
 
   #send(command: SessionCommand): void {

@@ -1,6 +1,6 @@
 /**
  * Timers of cells. In: the execution that the running code belongs to. Out: global `setTimeout` and `setInterval` that
- * remember what the running cell has started, so that an interrupt can end it. Timers of earlier cells, and those that Node
+ * remember what a running cell has started, so that an interrupt can end it. Timers of earlier cells, and those that Node
  * keeps for itself, are left alone.
  */
 import { promisify } from "node:util";
@@ -10,8 +10,8 @@ type Callback = (...values: unknown[]) => unknown;
 /** The timers of one session. */
 export class CellTimers {
   readonly #executionNow: () => number | undefined;
-  readonly #live = new Set<NodeJS.Timeout>();
-  #current: number | undefined;
+  // Running execution → what it has started and what has not fired.
+  readonly #live = new Map<number, Set<NodeJS.Timeout>>();
 
   /** @param executionNow number of the execution that the running code belongs to */
   constructor(executionNow: () => number | undefined) {
@@ -21,29 +21,29 @@ export class CellTimers {
   /** Puts the functions in place of Node's own. */
   install(scope: typeof globalThis): void {
     const { setTimeout, setInterval, clearTimeout, clearInterval } = scope;
-    const live = this.#live;
-    const isCurrent = () => this.#current !== undefined && this.#executionNow() === this.#current;
+    const live = () => this.#live.get(this.#executionNow() ?? 0);
     const startTimeout = (callback: unknown, delay?: number, ...values: unknown[]): NodeJS.Timeout => {
-      if (typeof callback !== "function" || !isCurrent()) return setTimeout(callback as Callback, delay, ...values);
+      const own = live();
+      if (typeof callback !== "function" || !own) return setTimeout(callback as Callback, delay, ...values);
       const timer = setTimeout(
         function (this: unknown, ...given: unknown[]) {
-          live.delete(timer);
+          own.delete(timer);
           callback.apply(this, given);
         },
         delay,
         ...values,
       );
-      live.add(timer);
+      own.add(timer);
       return timer;
     };
     const startInterval = (callback: unknown, delay?: number, ...values: unknown[]): NodeJS.Timeout => {
       const timer = setInterval(callback as Callback, delay, ...values);
-      if (isCurrent()) live.add(timer);
+      live()?.add(timer);
       return timer;
     };
     const ending =
       (clear: (timer?: NodeJS.Timeout | string | number) => void) => (timer?: NodeJS.Timeout | string | number) => {
-        if (typeof timer === "object") live.delete(timer);
+        if (typeof timer === "object") live()?.delete(timer);
         clear(timer);
       };
     // util.promisify(setTimeout) finds its own form by this symbol.
@@ -56,15 +56,13 @@ export class CellTimers {
 
   /** Remembers from now on what this execution starts. */
   begin(execution: number): void {
-    this.#live.clear();
-    this.#current = execution;
+    this.#live.set(execution, new Set());
   }
 
   /** Forgets the execution's timers. @param interrupted ends those that have not fired */
-  end(interrupted: boolean): void {
-    if (interrupted) for (const timer of this.#live) clearInterval(timer);
-    this.#live.clear();
-    this.#current = undefined;
+  end(execution: number, interrupted: boolean): void {
+    if (interrupted) for (const timer of this.#live.get(execution) ?? []) clearInterval(timer);
+    this.#live.delete(execution);
   }
 }
 

@@ -39,12 +39,13 @@ export { readRunLog } from "./train/run-log.js";
 export { learningRateAt, type Schedule } from "./train/schedule.js";
 // Views, in a notebook or a terminal.
 export { compareRunsFigure, trainingFigure } from "./view/chart.js";
-export { type Displayable, type DisplayOptions, display, type MimeBundle } from "./view/display.js";
+export { type Displayable, type DisplayOptions, display, type MimeBundle, type Shown } from "./view/display.js";
 export type { Figure } from "./view/figure.js";
 export { formatBytes, formatCount, formatDuration, formatLoss } from "./view/format.js";
 export { figureToHtml } from "./view/html.js";
 export { type TrainingSummary, type WatchOptions, watch } from "./view/live.js";
 export { barFigure, histogramFigure, lineFigure } from "./view/plots.js";
+export { type ProgressOptions, progress } from "./view/progress-of.js";
 export { compareTexts, table } from "./view/table.js";
 export { blockView, type TokenBox, type TokensViewOptions, tokensView } from "./view/tokens.js";
 export { saveTrainingPlot } from "./view/training-plot.js";

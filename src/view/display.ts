@@ -1,8 +1,9 @@
 /**
  * How the library shows things without knowing who watches. In: a MIME bundle, an object with a display method, or any
  * value. Out: one call of the notebook's display hook, or, in a terminal, the text/plain form on standard output.
- * It knows no Jupyter protocol: the kernel installs the hook under a registered symbol, and neither imports the other.
+ * In cells of the TypeScript kernel `display` is there without an import. It knows no Jupyter protocol: the kernel installs the hook under a registered symbol, and neither imports the other.
  */
+import { randomUUID } from "node:crypto";
 import { inspect } from "node:util";
 
 /** One value in several forms: MIME type → data (text, base64 for binary images, an object for JSON types). */
@@ -21,14 +22,21 @@ export interface Displayable {
 
 /** Names a display so that it can be replaced later. */
 export interface DisplayOptions {
-  /** Name of the display, unique in the notebook; default: a display without a name, which cannot be updated. */
+  /** Name of the display, unique in the notebook; default: a random one. */
   readonly displayId?: string;
   /** Replace the display of this name where it stands instead of adding one; default false. */
   readonly update?: boolean;
 }
 
-/** What the kernel installs: shows a bundle in the cell that runs. */
-export type DisplayHook = (bundle: MimeBundle, options?: DisplayOptions) => void;
+/** What was shown, to be replaced where it stands. */
+export interface Shown {
+  readonly displayId: string;
+  /** Shows another value in its place. */
+  update(value: unknown): void;
+}
+
+/** What the kernel installs: shows a value, in its best form, in the cell that runs. */
+export type DisplayHook = (value: unknown, options?: DisplayOptions) => void;
 
 /**
  * The notebook's display hook, when this process has one.
@@ -74,22 +82,30 @@ export function bundleOf(value: unknown): MimeBundle {
  *
  * @param value a displayable, a MIME bundle, or anything else.
  * @param options displayId names the display, update replaces it.
+ * @returns the display, for updates; `display.update(displayId, value)` does the same by name.
  * @example
- * display({ "text/plain": "loss 3.21", "text/html": "loss <b>3.21</b>" }, { displayId: "loss" });
- * display({ "text/plain": "loss 3.20", "text/html": "loss <b>3.20</b>" }, { displayId: "loss", update: true });
+ * const loss = display({ "text/plain": "loss 3.21", "text/html": "loss <b>3.21</b>" });
+ * loss.update({ "text/plain": "loss 3.20", "text/html": "loss <b>3.20</b>" });
  */
-export function display(value: unknown, options: DisplayOptions = {}): void {
-  const bundle = bundleOf(value);
+export function display(value: unknown, options: DisplayOptions = {}): Shown {
+  const { displayId = randomUUID(), update = false } = options;
   const hook = notebookHook();
-  if (hook) hook(bundle, options);
-  else if (!options.update) process.stdout.write(`${String(bundle["text/plain"])}\n`);
+  if (hook) hook(value, { displayId, update });
+  else if (!update) process.stdout.write(`${String(bundleOf(value)["text/plain"])}\n`);
+  return { displayId, update: (next) => display.update(displayId, next) };
 }
+
+/** Replaces what was shown under a name. */
+display.update = (displayId: string, value: unknown): void => {
+  display(value, { displayId, update: true });
+};
 
 function isDisplayable(value: unknown): value is Displayable {
   return typeof value === "object" && value !== null && jupyterDisplay in value;
 }
 
-function isBundle(value: unknown): value is MimeBundle {
+/** Whether a value is a MIME bundle: an object that has MIME types as keys and nothing else. */
+export function isBundle(value: unknown): value is MimeBundle {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   const keys = Object.keys(value);
   return keys.length > 0 && keys.every((key) => /^[a-z]+\/[\w.+-]+$/.test(key));

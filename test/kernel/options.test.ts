@@ -51,8 +51,7 @@ test("cellOptions() takes strictness, lib and JSX of the folder's tsconfig.json,
 
 test("CellChecker checks by the folder's tsconfig.json", () => {
   const code = "function first(list: number[]): number { return list[0]; }\nfunction any(x) { return x; }";
-  const codes = (folder: string) =>
-    new CellChecker(folder, packageRoot()).check(code, "cell-1").map((each) => each.code);
+  const codes = (folder: string) => new CellChecker(folder, packageRoot()).check(code).map((each) => each.code);
   inFolder({}, (folder) => assert.deepEqual(codes(folder), ["TS7006"]));
   const compilerOptions = { noImplicitAny: false, noUncheckedIndexedAccess: true };
   inFolder({ "tsconfig.json": { compilerOptions } }, (folder) => assert.deepEqual(codes(folder), ["TS2322"]));
