@@ -78,7 +78,8 @@ test("comms carry messages both ways", async (t) => {
         data: { method: "update", state: { value: 8 }, buffer_paths: [] },
       });
       const [answer] = await client.comm("comm_msg", { comm_id: id, data: { method: "request_state" } });
-      assert.equal(((answer?.content.data as Json).state as Json).value, 8);
+      const { state } = answer?.content.data as { readonly state: Json };
+      assert.equal(state.value, 8);
     });
 
     await t.test("an open comm is heard while a cell waits", async () => {
