@@ -23,6 +23,13 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
     },
   ],
   [
+    "inspect",
+    {
+      summary: "look a text over before it is trained on",
+      load: async () => (await import("./commands/inspect.js")).inspect,
+    },
+  ],
+  [
     "kernel",
     {
       summary: "install, uninstall or list the TypeScript kernel for Jupyter",

