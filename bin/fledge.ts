@@ -36,6 +36,13 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
       load: async () => (await import("./commands/kernel.js")).kernel,
     },
   ],
+  [
+    "push",
+    {
+      summary: "send a saved model to the Hugging Face Hub",
+      load: async () => (await import("./commands/push.js")).pushModel,
+    },
+  ],
 ]);
 
 async function main(words: readonly string[]): Promise<number> {
