@@ -9,7 +9,7 @@ import * as tf from "@tensorflow/tfjs";
 import { nearest, problem } from "../message.js";
 import { packageRoot } from "../paths.js";
 import { openEager } from "./eager.js";
-import { type Engine, type EngineName, engineNames, type Precision } from "./engine.js";
+import { type Engine, type EngineName, engineNames, type Form, formNames, type Precision } from "./engine.js";
 import { openTensorFlow } from "./tensorflow.js";
 import { libraryFiles } from "./tensorflow-library.js";
 
@@ -26,6 +26,8 @@ export interface EngineOptions {
   readonly engine?: EngineName;
   /** true = bfloat16 products, false = float32, "auto" (default) = bfloat16 where the processor or GPU gains from it. */
   readonly mixedPrecision?: boolean | "auto";
+  /** What TensorFlow runs; default: environment variable FLEDGE_FORM, else "graph". */
+  readonly form?: Form;
   /** Default: process.env. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
@@ -43,13 +45,14 @@ export async function chooseEngine(options: EngineOptions = {}): Promise<EngineC
   // Else TensorFlow.js recommends an engine that is not used here, in every notebook.
   tf.enableProdMode();
   const forced = options.engine ?? engineName(environment.FLEDGE_ENGINE);
+  const form = options.form ?? formName(environment.FLEDGE_FORM) ?? "graph";
   const why = forced ? "forced" : undefined;
   if (forced === "wasm" || forced === "cpu") return say(await openEager(forced), why);
   const folder = findTensorFlow(environment);
   const { precision, because } = choosePrecision(options.mixedPrecision ?? "auto");
   try {
     if (!folder) throw missingTensorFlow();
-    return say(openTensorFlow({ folder, precision }), why ? `${why}; ${because}` : because);
+    return say(openTensorFlow({ folder, precision, form }), why ? `${why}; ${because}` : because);
   } catch (error) {
     if (forced) throw error;
     const reason = error instanceof Error ? error.message : String(error);
@@ -91,16 +94,29 @@ function askPython(): string | undefined {
 
 /** Checks the value of FLEDGE_ENGINE; empty or unset means automatic. */
 export function engineName(text: string | undefined): EngineName | undefined {
+  return knownName("engine", "FLEDGE_ENGINE", text, engineNames);
+}
+
+/** Checks the value of FLEDGE_FORM; empty or unset means automatic. */
+export function formName(text: string | undefined): Form | undefined {
+  return knownName("form", "FLEDGE_FORM", text, formNames);
+}
+
+function knownName<Name extends string>(
+  what: string,
+  variable: string,
+  text: string | undefined,
+  names: readonly [Name, ...Name[]],
+): Name | undefined {
   if (text === undefined || text === "" || text === "auto") return undefined;
-  const known = engineNames.find((name) => name === text);
+  const known = names.find((name) => name === text);
   if (known) return known;
-  const near = nearest(text, engineNames) ?? engineNames[0];
   throw new RangeError(
     problem({
-      cannot: "choose the engine",
-      found: `FLEDGE_ENGINE="${text}"`,
-      expected: `one of ${engineNames.join(", ")}, or auto`,
-      fix: `set FLEDGE_ENGINE=${near}`,
+      cannot: `choose the ${what}`,
+      found: `${variable}="${text}"`,
+      expected: `one of ${names.join(", ")}, or auto`,
+      fix: `set ${variable}=${nearest(text, names) ?? names[0]}`,
     }),
   );
 }

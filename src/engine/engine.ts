@@ -79,6 +79,10 @@ export interface CompiledStep<Input extends string = string, Output extends stri
 /** Precision of the matrix multiplications; everything else is float32. */
 export type Precision = "float32" | "bfloat16";
 
+/** What TensorFlow runs of a program: its own kernels one by one, or StableHLO text compiled by XLA. */
+export const formNames = ["graph", "xla"] as const;
+export type Form = (typeof formNames)[number];
+
 /** Names of the engines, best first. */
 export const engineNames = ["tensorflow", "wasm", "cpu"] as const;
 export type EngineName = (typeof engineNames)[number];

@@ -9,6 +9,9 @@ import { dataTypes, type Pointer, type TensorFlowLibrary, type TfDType, type TfO
 /** An attribute of a TensorFlow operation, told apart by its key. */
 export type Attribute =
   | { readonly type: TfDType }
+  | { readonly types: readonly TfDType[] }
+  | { readonly shapes: readonly (readonly number[])[] }
+  | { readonly strings: readonly string[] }
   | { readonly int: number }
   | { readonly bool: boolean }
   | { readonly string: string }
@@ -117,7 +120,18 @@ export class TensorFlowGraph {
   private setAttribute(description: Pointer, name: string, attribute: Attribute): void {
     const { library } = this;
     if ("type" in attribute) library.setAttrType(description, name, dataTypes[attribute.type]);
-    else if ("int" in attribute) library.setAttrInt(description, name, attribute.int);
+    else if ("types" in attribute) {
+      const types = attribute.types.map((type) => dataTypes[type]);
+      library.setAttrTypeList(description, name, types, types.length);
+    } else if ("shapes" in attribute) {
+      // A pointer to nothing is no shape but an unknown one.
+      const shapes = attribute.shapes.map((shape) => BigInt64Array.from(shape.length > 0 ? shape : [0], BigInt));
+      const ranks = attribute.shapes.map((shape) => shape.length);
+      library.setAttrShapeList(description, name, shapes, ranks, ranks.length);
+    } else if ("strings" in attribute) {
+      const lengths = attribute.strings.map((text) => Buffer.byteLength(text));
+      library.setAttrStringList(description, name, attribute.strings, lengths, lengths.length);
+    } else if ("int" in attribute) library.setAttrInt(description, name, attribute.int);
     else if ("bool" in attribute) library.setAttrBool(description, name, attribute.bool ? 1 : 0);
     else if ("string" in attribute) {
       library.setAttrString(description, name, attribute.string, Buffer.byteLength(attribute.string));

@@ -4,12 +4,22 @@
  */
 import { promisify } from "node:util";
 import { problem } from "../message.js";
-import type { CompiledStep, Engine, HostArray, Precision, StepFunction, TensorSpec, VariableInit } from "./engine.js";
+import type {
+  CompiledStep,
+  Engine,
+  Form,
+  HostArray,
+  Precision,
+  StepFunction,
+  TensorSpec,
+  VariableInit,
+} from "./engine.js";
 import { lengthMismatch, unknownVariable } from "./errors.js";
 import { sizeOf } from "./program.js";
 import { checkStatus, TensorFlowGraph, takeFloats, toTensor, withStatus } from "./tensorflow-graph.js";
 import { loadTensorFlow, type Pointer, type TensorFlowLibrary, type TfOutput } from "./tensorflow-library.js";
 import { type EmittedProgram, emitTensorFlow } from "./to-tensorflow.js";
+import { emitXlaCall } from "./to-xla-call.js";
 import { trace } from "./trace.js";
 
 /** How a TensorFlow engine is opened. */
@@ -17,6 +27,8 @@ export interface TensorFlowOptions {
   /** The `tensorflow` folder of a Python environment. */
   readonly folder: string;
   readonly precision: Precision;
+  /** Default: the graph form. */
+  readonly form?: Form;
 }
 
 /**
@@ -24,13 +36,14 @@ export interface TensorFlowOptions {
  *
  * @throws Error or RangeError as `loadTensorFlow` does
  */
-export function openTensorFlow({ folder, precision }: TensorFlowOptions): Engine {
-  return new TensorFlowEngine(loadTensorFlow(folder), precision);
+export function openTensorFlow({ folder, precision, form = "graph" }: TensorFlowOptions): Engine {
+  return new TensorFlowEngine(loadTensorFlow(folder), precision, form);
 }
 
 class TensorFlowEngine implements Engine {
   readonly name = "tensorflow";
   readonly description: string;
+  private readonly platform: "CPU" | "CUDA";
   private readonly graph: TensorFlowGraph;
   private readonly session: Pointer;
   private readonly handles = new Map<string, TfOutput>();
@@ -42,6 +55,7 @@ class TensorFlowEngine implements Engine {
   constructor(
     private readonly library: TensorFlowLibrary,
     private readonly precision: Precision,
+    private readonly form: Form,
   ) {
     this.graph = new TensorFlowGraph(library);
     const options = library.newSessionOptions();
@@ -49,7 +63,10 @@ class TensorFlowEngine implements Engine {
       library.newSession(this.graph.graph, options, status),
     );
     library.deleteSessionOptions(options);
-    this.description = `TensorFlow ${library.version} on ${this.hasGpu() ? "GPU" : "CPU"}, ${precision} products`;
+    const hasGpu = this.hasGpu();
+    this.platform = hasGpu ? "CUDA" : "CPU";
+    const compiler = form === "xla" ? ", compiled by XLA" : "";
+    this.description = `TensorFlow ${library.version} on ${hasGpu ? "GPU" : "CPU"}, ${precision} products${compiler}`;
   }
 
   async createVariables(variables: ReadonlyMap<string, VariableInit>): Promise<void> {
@@ -101,7 +118,10 @@ class TensorFlowEngine implements Engine {
     precision = this.precision,
   ): Promise<CompiledStep<Input, Output>> {
     const program = trace(step, { name, inputs, variables: this.shapes, precision });
-    const emitted = emitTensorFlow(program, this.graph, this.handles);
+    const emitted =
+      this.form === "xla"
+        ? emitXlaCall(program, this.graph, this.handles, this.platform)
+        : emitTensorFlow(program, this.graph, this.handles);
     const run = (values: Readonly<Record<Input, HostArray>>) => this.runStep(emitted, inputs, values);
     return { program, run: run as CompiledStep<Input, Output>["run"] };
   }

@@ -16,7 +16,7 @@ import {
   type Value,
 } from "./program.js";
 import { registerTraceKernels } from "./trace-kernels.js";
-import { checkDType } from "./trace-rules.js";
+import { cast, checkDType } from "./trace-rules.js";
 
 const backendName = "trace";
 
@@ -86,7 +86,8 @@ function record(step: StepFunction, options: TraceOptions, recorder: Recorder): 
     if (results instanceof Promise) throw notATensor("the step", results);
     for (const [name, tensor] of Object.entries(results)) {
       if (!(tensor instanceof tf.Tensor)) throw notATensor(`output "${name}"`, tensor);
-      outputs.set(name, recorder.value(tensor).id);
+      // What comes back to the host is float32.
+      outputs.set(name, cast(recorder, recorder.value(tensor), "float32").id);
     }
   });
   return prune({ name: options.name, operations: recorder.operations, outputs });

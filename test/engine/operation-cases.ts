@@ -3,6 +3,8 @@
  * drawn from a seed in drawn-cases.ts. It runs nothing.
  */
 import * as tf from "@tensorflow/tfjs";
+import { multiplyNoNan, sumOfSquares } from "../../src/engine/operations.js";
+import { sparseCrossEntropy } from "../../src/model/loss.js";
 
 /** A function under test. */
 export interface Case {
@@ -148,6 +150,7 @@ export const writtenCases: Readonly<Record<string, Case>> = {
   },
   "sum of a scalar": { shapes: [[]], compute: (x) => tf.sum(x) },
   "sum of nothing": { shapes: [[0, 3]], compute: (x) => tf.sum(x, 0) },
+  sumOfSquares: { shapes: [[3, 4]], compute: (x) => sumOfSquares(x), discrete: true },
   tanh: { shapes: [[4]], compute: (x) => tf.tanh(x) },
   tile: { shapes: [[2, 3]], compute: (x) => tf.tile(x, [2, 1]) },
   transpose: { shapes: [[2, 3, 4]], compute: (x) => tf.transpose(x, [2, 0, 1]) },
@@ -285,6 +288,12 @@ export const writtenCases: Readonly<Record<string, Case>> = {
     compute: (a, b) => float(tf.mod(int(a), tf.sub(tf.mul(int(b), 2), 1))),
     discrete: true,
   },
+  multiplyNoNan: {
+    shapes: [[2, 3], []],
+    compute: (x, y) => multiplyNoNan(tf.div(x, 0), tf.mul(y, 0)),
+    discrete: true,
+  },
+  notEqual: { shapes: [[6], []], compute: (a, b) => float(tf.notEqual(int(a), int(b))), discrete: true },
   norm: { shapes: [[3, 4]], compute: (x) => tf.norm(x) },
   oneHot: { shapes: [[3]], compute: (x) => tf.mul(x, tf.oneHot(tf.tensor1d([2, 0, 5], "int32"), 3)) },
   "pad of integers": { shapes: [[3]], compute: (x) => float(tf.pad(int(x), [[1, 2]], 7)), discrete: true },
@@ -309,6 +318,14 @@ export const writtenCases: Readonly<Record<string, Case>> = {
     discrete: true,
   },
   "softmax of scores on another axis": { shapes: [[3, 5]], compute: (x) => tf.transpose(tf.softmax(tf.transpose(x))) },
+  sparseCrossEntropy: {
+    shapes: [[3, 5]],
+    compute: (x) => {
+      const { losses, gradient } = sparseCrossEntropy(x, tf.tensor1d([4, 0, 2], "int32"));
+      return tf.mul(tf.reshape(losses, [3, 1]), gradient);
+    },
+    discrete: true,
+  },
   stack: {
     shapes: [
       [2, 3],
@@ -331,7 +348,7 @@ export const writtenCases: Readonly<Record<string, Case>> = {
   topk: { shapes: [[3, 5]], compute: (x) => tf.topk(x, 2).values, discrete: true },
   "topk indices": {
     shapes: [[3, 5]],
-    compute: (x) => float(tf.topk(tf.round(tf.mul(x, 2)), 4).indices),
+    compute: (x) => float(tf.topk(tf.abs(tf.round(tf.mul(x, 2))), 4).indices),
     discrete: true,
   },
   unstack: { shapes: [[2, 3]], compute: (x) => tf.mul(...(tf.unstack(x, 0) as [tf.Tensor, tf.Tensor])) },

@@ -1,10 +1,9 @@
 /** The tiny golden model on an engine, ready to decode, and a tokenizer for it: one character a token. */
 import type { Tokenizer } from "../../src/data/tokenizer.js";
-import type { EngineName } from "../../src/engine/engine.js";
 import { Decoder } from "../../src/generate/decoder.js";
 import { weightShapes } from "../../src/model/gpt2-config.js";
 import { loadPretrained } from "../../src/model/pretrained.js";
-import { openForTest } from "../engines.js";
+import { openForTest, type TestedEngine } from "../engines.js";
 import { goldenFolder } from "../golden.js";
 
 const { config, weights } = await loadPretrained(goldenFolder);
@@ -12,7 +11,7 @@ const { config, weights } = await loadPretrained(goldenFolder);
 export { config };
 
 /** Opens an engine with the golden weights, or says why it cannot be. */
-export async function openGolden(name: EngineName) {
+export async function openGolden(name: TestedEngine) {
   const engine = await openForTest(name);
   if (typeof engine === "string") return engine;
   const variables = [...weightShapes(config)].map(([weight, shape]) => {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { openModel, TextModel } from "../../src/generate/text-model.js";
 import { packageRoot } from "../../src/paths.js";
-import { engineNames, openForTest } from "../engines.js";
+import { engineNames, engineOptions, openForTest } from "../engines.js";
 import { golden, goldenFolder } from "../golden.js";
 import { characters, config, openGolden } from "./golden-decoder.js";
 
@@ -20,7 +20,7 @@ for (const engine of engineNames) {
     const opened = await openForTest(engine);
     if (typeof opened === "string") return t.skip(opened);
     await opened.dispose();
-    const model = await openModel(folder, { engine, mixedPrecision: false });
+    const model = await openModel(folder, engineOptions(engine));
     const tokens = golden.greedy.slice(0, 3);
     while (tokens.length < golden.greedy.length) {
       const logits = await model.nextLogits(tokens);
