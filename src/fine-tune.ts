@@ -7,7 +7,8 @@ import { randomUUID } from "node:crypto";
 import { cpus } from "node:os";
 import type { TrainingConfig } from "./config.js";
 import { chooseEngine } from "./engine/choose.js";
-import { modelCard } from "./export/card.js";
+import { type CardSamples, modelCard } from "./export/card.js";
+import { drawSamples } from "./export/card-samples.js";
 import { checkModelFolder, saveModelFolder } from "./export/huggingface.js";
 import { parameterCount } from "./model/gpt2-config.js";
 import { type PreparedRun, type PrepareOptions, prepareRun } from "./prepare.js";
@@ -96,7 +97,14 @@ export async function* train(
     };
     const result = yield* logged(runTraining(run), log);
     const finished = result.reason !== "aborted";
-    if (finished) await saveFinalModel(run, prepared, result);
+    if (finished) {
+      const { samples, warning } = await samplesOf(run, result);
+      await saveFinalModel(run, prepared, result, samples);
+      if (warning) {
+        await log.append(warning);
+        yield warning;
+      }
+    }
     const finish: FinishEvent = {
       type: "finish",
       reason: result.reason,
@@ -116,7 +124,26 @@ export async function* train(
   }
 }
 
-async function saveFinalModel(run: TrainingRun, { model, data }: PreparedRun, result: TrainingResult): Promise<void> {
+// A model that cannot write is saved all the same.
+async function samplesOf(
+  run: TrainingRun,
+  { weights }: TrainingResult,
+): Promise<{ samples?: CardSamples; warning?: TrainEvent }> {
+  const { engine, modelConfig, tokenizerFolder, config } = run;
+  try {
+    return { samples: await drawSamples(engine, { config: modelConfig, weights, tokenizerFolder }, config.seed) };
+  } catch (error) {
+    const message = `The model card has no samples: ${error instanceof Error ? error.message : error}`;
+    return { warning: { type: "warning", message } };
+  }
+}
+
+async function saveFinalModel(
+  run: TrainingRun,
+  { model, data }: PreparedRun,
+  result: TrainingResult,
+  samples: CardSamples | undefined,
+): Promise<void> {
   const { config, modelConfig } = run;
   const { dataset, validation } = data;
   const { outputDir: _outputDir, finalModelDir, resume: _resume, ...trainingArguments } = config;
@@ -136,6 +163,7 @@ async function saveFinalModel(run: TrainingRun, { model, data }: PreparedRun, re
     seconds: result.seconds,
     hardware: `${run.engineReason}; ${cpus().length} cores`,
     trainingArguments,
+    ...(samples && { samples }),
   });
   await saveModelFolder(finalModelDir, {
     ...{ config: modelConfig, weights: result.weights, tokenizerFolder: run.tokenizerFolder },

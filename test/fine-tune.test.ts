@@ -6,6 +6,7 @@ import { after, test } from "node:test";
 import type { TrainingConfig } from "../src/config.js";
 import { datasetOf } from "../src/data/dataset.js";
 import { type TrainOptions, train } from "../src/fine-tune.js";
+import { openModel } from "../src/generate/text-model.js";
 import { toHuggingFaceConfig } from "../src/model/gpt2-config.js";
 import { loadPretrained } from "../src/model/pretrained.js";
 import { packageRoot } from "../src/paths.js";
@@ -73,6 +74,20 @@ test("train() starts with the base model's loss, learns, and ends with a finishe
   for (const file of [...expected, "training_args.json", "training_plot.html", "training_plot.png"]) {
     assert.ok(files.includes(file), file);
   }
+});
+
+test("train() writes a card with the losses of the run, where the data came from, and what the model writes", async () => {
+  const card = await readFile(join(scratch, "whole/final/README.md"), "utf8");
+  const finish = whole.at(-1) as FinishEvent;
+  const shown = (loss: number) => loss.toLocaleString("en", { maximumSignificantDigits: 4 });
+  const losses = `| ${shown(finish.baseValidationLoss)} | ${shown(finish.bestValidationLoss)} |`;
+  assert.ok(card.includes(`| Validation loss (nats per token) ${losses}`), card);
+  assert.match(card, /Data: repeats, from this test, licence: CC0, sha256 `[0-9a-f]{64}`/);
+  assert.match(card, /Drawn with temperature 0\.8, top-k 40, seed 42, 60 tokens at most; .+\n\nA new document:\n/);
+  const model = await openModel(join(scratch, "whole/final"), { mixedPrecision: false });
+  const text = await model.generate("The", { temperature: 0.8, topK: 40, maxNewTokens: 60, seed: 42 });
+  await model.dispose();
+  assert.ok(card.includes(`After \` The \`:\n\n\`\`\`text\n${text.slice("The".length)}\n\`\`\``), card);
 });
 
 test("train() saves the weights of the best evaluation", async () => {

@@ -35,7 +35,15 @@ export interface CardFacts {
   readonly hardware: string;
   /** Knob → value, as configured. */
   readonly trainingArguments: Readonly<Record<string, unknown>>;
-  readonly samples?: readonly { readonly prompt: string; readonly text: string }[];
+  readonly samples?: CardSamples;
+}
+
+/** What the model wrote. */
+export interface CardSamples {
+  /** How, in words: `temperature 0.8, seed 42`. */
+  readonly drawn: string;
+  /** Each prompt, and what the model added; an empty prompt begins a new document. */
+  readonly texts: readonly { readonly prompt: string; readonly text: string }[];
 }
 
 /**
@@ -104,9 +112,11 @@ function training({ dataset, baseModelSource: base, steps, seconds, hardware, tr
 }
 
 function samples({ samples }: CardFacts): string {
-  if (samples === undefined || samples.length === 0) return "";
-  const shown = samples.map(({ prompt, text }) => `Prompt: ${code(prompt)}\n\n${block(text)}`);
-  return ["## Samples", ...shown].join("\n\n");
+  if (samples === undefined) return "";
+  const shown = samples.texts.map(({ prompt, text }) => {
+    return `${prompt === "" ? "A new document:" : `After ${code(prompt)}:`}\n\n${block(text)}`;
+  });
+  return ["## Samples", `Drawn with ${samples.drawn}; not chosen among several.`, ...shown].join("\n\n");
 }
 
 function use(): string {

@@ -5,7 +5,7 @@
 import type { PackedBlocks } from "../data/pack.js";
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer.js";
 import { chooseEngine, type EngineOptions } from "../engine/choose.js";
-import type { Engine } from "../engine/engine.js";
+import type { Engine, VariableInit } from "../engine/engine.js";
 import { problem } from "../message.js";
 import { type Gpt2Config, parameterCount, weightShapes } from "../model/gpt2-config.js";
 import { loadPretrained } from "../model/pretrained.js";
@@ -51,11 +51,19 @@ export async function openModel(nameOrFolder: string, options: EngineOptions = {
   const { config, weights, folder } = await loadPretrained(nameOrFolder);
   const tokenizer = await loadTokenizer(folder);
   const { engine, reason } = await chooseEngine(options);
+  await engine.createVariables(weightVariables(config, weights));
+  return new TextModel(nameOrFolder, config, tokenizer, engine, reason);
+}
+
+/** The weights of a model as an engine's `createVariables` takes them. */
+export function weightVariables(
+  config: Gpt2Config,
+  weights: ReadonlyMap<string, Float32Array>,
+): Map<string, VariableInit> {
   const variables = [...weightShapes(config)].map(([name, shape]) => {
     return [name, { shape, values: weights.get(name) as Float32Array }] as const;
   });
-  await engine.createVariables(new Map(variables));
-  return new TextModel(nameOrFolder, config, tokenizer, engine, reason);
+  return new Map(variables);
 }
 
 /** A model on an engine; free it with `dispose()`. */

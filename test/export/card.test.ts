@@ -21,7 +21,13 @@ const facts: CardFacts = {
   seconds: 90,
   hardware: "TensorFlow 2.21 on CPU, 2 cores",
   trainingArguments: { learningRate: 2e-5, note: "a|b\nc" },
-  samples: [{ prompt: "My `fellow`", text: "citizens\n```\nend" }],
+  samples: {
+    drawn: "temperature 0.8, seed 42",
+    texts: [
+      { prompt: "My `fellow`", text: "citizens\n```\nend" },
+      { prompt: "", text: "Once" },
+    ],
+  },
 };
 
 test("modelCard() states what was measured before and after", () => {
@@ -41,7 +47,15 @@ test("modelCard() states what was measured before and after", () => {
 });
 
 test("modelCard() fences samples so that back-ticks in them end nothing", () => {
-  assert.match(modelCard(facts), /Prompt: `` My `fellow` ``\n\n````text\ncitizens\n```\nend\n````/);
+  const card = modelCard(facts);
+  assert.match(
+    card,
+    /## Samples\n\nDrawn with temperature 0\.8, seed 42; not chosen among several\.\n\nAfter `` My `fellow` ``:/,
+  );
+  assert.match(
+    card,
+    /`` My `fellow` ``:\n\n````text\ncitizens\n```\nend\n````\n\nA new document:\n\n```text\nOnce\n```/,
+  );
 });
 
 test("modelCard() leaves out what was not measured", () => {
