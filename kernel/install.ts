@@ -1,51 +1,74 @@
 /**
- * Makes the kernel known to Jupyter. In: a Jupyter data folder. Out: a kernelspec, and the JupyterLab extension that draws
- * Plotly figures. Needs no Python. `node dist/kernel/install.js --user | --sys-prefix | --prefix P | --data-dir D`.
+ * Makes the kernel known to Jupyter. In: a Jupyter data folder. Out: its kernelspec, that of tslab with our cures, and the
+ * JupyterLab extension that draws Plotly figures; and all of it removed again. Needs no Python; knows no command line.
  * Source: jupyter-client documentation, "Kernel specs"; JupyterLab documentation, "Prebuilt extensions".
  */
-import { copyFileSync, existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { homedir, platform } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { problem } from "../src/message.js";
 import { packageRoot } from "../src/paths.js";
 import { plotlyFile } from "../src/view/html.js";
 
 /** Name under which Jupyter knows the kernel. */
 export const KERNEL_NAME = "fledge";
+const RENDERER = join("labextensions", "fledge-plotly");
 
 /** Content of kernel.json. */
 export interface KernelSpec {
   readonly argv: readonly string[];
   readonly display_name: string;
   readonly language: string;
-  readonly interrupt_mode: "message";
+  readonly interrupt_mode: "message" | "signal";
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
-/** The kernelspec of this copy of Fledge. */
-export function kernelSpec(): KernelSpec {
+/** Where a kernel is installed. */
+export interface KernelPlace {
+  /** Jupyter data folder, such as `<prefix>/share/jupyter`. */
+  readonly dataDir: string;
+  /** Name under which Jupyter knows the kernel; default `fledge`. */
+  readonly name?: string;
+}
+
+/** The kernelspec of this copy of Fledge. @param name the kernel's name, shown when it is not the usual one */
+export function kernelSpec(name: string = KERNEL_NAME): KernelSpec {
   const main = fileURLToPath(new URL("./main.js", import.meta.url));
   return {
     argv: [process.execPath, main, "{connection_file}"],
-    display_name: "TypeScript (Fledge)",
+    display_name: name === KERNEL_NAME ? "TypeScript (Fledge)" : `TypeScript (${name})`,
     language: "typescript",
     interrupt_mode: "message",
-    metadata: { debugger: false },
+    metadata: { debugger: false, fledge: "kernel" },
+  };
+}
+
+/** The kernelspec of the real tslab, with our cures loaded before it. It takes interrupts as signals only. */
+export function tslabSpec(): KernelSpec {
+  const require = createRequire(import.meta.url);
+  const tslab = join(dirname(require.resolve("tslab/package.json")), "bin", "tslab");
+  const cures = join(packageRoot(), "kernel", "tslab", "preload.cjs");
+  return {
+    argv: [process.execPath, "--require", cures, tslab, "kernel", "--config-path", "{connection_file}"],
+    display_name: "TypeScript (tslab)",
+    language: "typescript",
+    interrupt_mode: "signal",
+    metadata: { debugger: false, fledge: "tslab" },
   };
 }
 
 /**
- * Installs the kernelspec and the Plotly renderer.
+ * Installs both kernelspecs and the Plotly renderer.
  *
- * @param dataDir Jupyter data folder, such as `<prefix>/share/jupyter`
  * @returns the files that were written
- * @throws Error when a file cannot be written
+ * @throws RangeError for a name that Jupyter would not take, Error when a file cannot be written
  * @example
  * installKernel({ dataDir: ".venv/share/jupyter" });
  */
-export function installKernel({ dataDir }: { readonly dataDir: string }): string[] {
+export function installKernel({ dataDir, name = KERNEL_NAME }: KernelPlace): string[] {
+  checkName(name);
   const written: string[] = [];
   const place = (path: string, write: (path: string) => void) => {
     try {
@@ -58,15 +81,65 @@ export function installKernel({ dataDir }: { readonly dataDir: string }): string
     }
     written.push(path);
   };
-  const spec = `${JSON.stringify(kernelSpec(), undefined, 2)}\n`;
-  place(join(dataDir, "kernels", KERNEL_NAME, "kernel.json"), (path) => writeFileSync(path, spec));
+  const specs = { [name]: kernelSpec(name), [tslabName(name)]: tslabSpec() };
+  for (const [folder, spec] of Object.entries(specs)) {
+    const text = `${JSON.stringify(spec, undefined, 2)}\n`;
+    place(join(dataDir, "kernels", folder, "kernel.json"), (path) => writeFileSync(path, text));
+  }
   const renderer = join(packageRoot(), "kernel", "plotly-renderer");
-  const extension = join(dataDir, "labextensions", "fledge-plotly");
+  const extension = join(dataDir, RENDERER);
   for (const file of ["package.json", join("static", "remoteEntry.js")]) {
     place(join(extension, file), (path) => copyFileSync(join(renderer, file), path));
   }
   place(join(extension, "static", "plotly.min.js"), (path) => copyFileSync(plotlyFile(), path));
   return written;
+}
+
+/**
+ * Removes what `installKernel` wrote; the renderer only with the last of our kernels.
+ *
+ * @returns the folders that were removed
+ * @throws RangeError for a name that Jupyter would not take
+ */
+export function uninstallKernel({ dataDir, name = KERNEL_NAME }: KernelPlace): string[] {
+  checkName(name);
+  const remove = (folders: readonly string[]) => {
+    const present = folders.map((folder) => join(dataDir, folder)).filter((folder) => existsSync(folder));
+    for (const folder of present) rmSync(folder, { recursive: true });
+    return present;
+  };
+  const removed = remove([name, tslabName(name)].map((each) => join("kernels", each)));
+  return installedKernels(dataDir).length > 0 ? removed : [...removed, ...remove([RENDERER])];
+}
+
+/** Folders of our kernelspecs in a Jupyter data folder. */
+export function installedKernels(dataDir: string): string[] {
+  const kernels = join(dataDir, "kernels");
+  if (!existsSync(kernels)) return [];
+  return readdirSync(kernels)
+    .map((name) => join(kernels, name))
+    .filter((folder) => isOurs(join(folder, "kernel.json")));
+}
+
+function isOurs(file: string): boolean {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")).metadata?.fledge !== undefined;
+  } catch {
+    return false; // no kernelspec at all
+  }
+}
+
+function tslabName(name: string): string {
+  return `${name}-tslab`;
+}
+
+// Source: jupyter-client documentation, "Kernel specs": the letters that a kernel's name may have.
+function checkName(name: string): void {
+  if (/^[\w.-]+$/.test(name) && !/^\.+$/.test(name)) return;
+  const expected = "letters, digits, dots, hyphens and underscores";
+  throw new RangeError(
+    problem({ cannot: `name the kernel "${name}"`, found: "other letters", expected, fix: "use --name fledge" }),
+  );
 }
 
 /** The folder in which Jupyter looks for a user's own kernels. Source: jupyter_core.paths. */
@@ -75,45 +148,4 @@ export function userDataFolder(): string {
   if (platform() === "darwin") return join(homedir(), "Library", "Jupyter");
   if (platform() === "win32") return join(process.env.APPDATA ?? homedir(), "jupyter");
   return join(process.env.XDG_DATA_HOME ?? join(homedir(), ".local", "share"), "jupyter");
-}
-
-/**
- * The data folder that a command line chooses; without an option, the user's own.
- *
- * @param commandLine `--user`, `--sys-prefix`, `--prefix P` or `--data-dir D`
- * @param packageFolder Fledge's folder, whose `.venv` stands in for an active environment
- * @throws Error when --sys-prefix finds no environment
- */
-export function chosenDataFolder(
-  commandLine: readonly string[],
-  environment: NodeJS.ProcessEnv,
-  packageFolder: string,
-): string {
-  const { values } = parseArgs({
-    args: [...commandLine],
-    options: {
-      user: { type: "boolean" },
-      "sys-prefix": { type: "boolean" },
-      prefix: { type: "string" },
-      "data-dir": { type: "string" },
-    },
-  });
-  if (values["data-dir"] !== undefined) return values["data-dir"];
-  if (values.prefix !== undefined) return join(values.prefix, "share", "jupyter");
-  if (!values["sys-prefix"]) return userDataFolder();
-  const active = environment.VIRTUAL_ENV ?? environment.CONDA_PREFIX;
-  const prefix = [active, join(packageFolder, ".venv")].find((folder) => folder !== undefined && existsSync(folder));
-  if (prefix !== undefined) return join(prefix, "share", "jupyter");
-  const expected = "an active virtual environment, or .venv in Fledge's folder";
-  throw new Error(problem({ cannot: "install with --sys-prefix", found: "neither", expected, fix: "use --user" }));
-}
-
-if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  try {
-    for (const path of installKernel({ dataDir: chosenDataFolder(process.argv.slice(2), process.env, packageRoot()) }))
-      process.stdout.write(`wrote ${path}\n`);
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = 1;
-  }
 }

@@ -7,16 +7,18 @@ import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { freeConnection } from "../../kernel/connection.js";
 import { chooseEngine } from "../../src/engine/choose.js";
 import { packageRoot } from "../../src/paths.js";
+import { formatBytes } from "../../src/view/format.js";
 import type { Command } from "../command.js";
 
 /** The command. */
 export const doctor: Command = {
   help: `Usage: fledge doctor
 
-Looks at Node, Python, JupyterLab, the kernel, the engine and the disk, one line each, with the fix where something is
-missing. Exit code 0 when the course can run here, else 1.
+Looks at Node, Python, JupyterLab, the kernel, the engine, the GPU, the ports and the disk, one line each, with the fix where
+something is missing. Exit code 0 when the course can run here, else 1.
 `,
   async run() {
     const findings = await examine();
@@ -47,7 +49,7 @@ const run = promisify(execFile);
  * Looks at everything the course needs.
  *
  * @param root the folder that holds Fledge's package.json and .venv; default: where this file is installed
- * @returns Node, Python, JupyterLab, kernel, engine and disk, in that order
+ * @returns Node, Python, JupyterLab, kernel, engine (TensorFlow), GPU, ports and disk, in that order
  */
 export async function examine(root: string = packageRoot()): Promise<Finding[]> {
   return [
@@ -56,6 +58,8 @@ export async function examine(root: string = packageRoot()): Promise<Finding[]> 
     await checkJupyterLab(root),
     checkKernel(root),
     await checkEngine(),
+    await checkGpu(),
+    await checkPorts(),
     await checkDisk(root),
   ];
 }
@@ -118,6 +122,43 @@ async function checkEngine(): Promise<Finding> {
   } catch (error) {
     const found = error instanceof Error ? error.message : String(error);
     return { name, verdict: "fail", found, fix: "unset FLEDGE_ENGINE to have the engine chosen" };
+  }
+}
+
+/** @param program asks the NVIDIA driver for name, memory in MiB and driver version of every GPU */
+export async function checkGpu(program = "nvidia-smi"): Promise<Finding> {
+  const name = "GPU";
+  const question = ["--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits"];
+  let answer: string;
+  try {
+    answer = (await run(program, question, { timeout: 20_000 })).stdout.trim();
+  } catch (error) {
+    const isMissing = error instanceof Error && "code" in error && error.code === "ENOENT";
+    if (isMissing) return { name, verdict: "ok", found: "no NVIDIA driver: the processor computes" };
+    const found = `${program} fails: ${error instanceof Error ? error.message.trim().split("\n").at(-1) : error}`;
+    return { name, verdict: "slow", found, fix: "install the NVIDIA driver again, and restart the machine" };
+  }
+  const [title = "", mebibytes = "", driver = ""] = (answer.split("\n")[0] ?? "").split(", ");
+  const found = `${title}, ${formatBytes(Number(mebibytes) * 2 ** 20)}, driver ${driver}`;
+  if (process.env.FLEDGE_TENSORFLOW) return { name, verdict: "ok", found };
+  const fix = "set FLEDGE_TENSORFLOW to the tensorflow folder of `pip install tensorflow[and-cuda]`";
+  return { name, verdict: "slow", found: `${found}, not used: TensorFlow is built for the processor`, fix };
+}
+
+/** @param takePorts takes five free ports of this machine, as a kernel does, and gives them back */
+export async function checkPorts(takePorts: () => Promise<unknown> = freeConnection): Promise<Finding> {
+  const name = "Ports";
+  try {
+    await takePorts();
+    return { name, verdict: "ok", found: "five free ones on 127.0.0.1 for a kernel" };
+  } catch (error) {
+    const found = `cannot listen on 127.0.0.1: ${error instanceof Error ? error.message : error}`;
+    return {
+      name,
+      verdict: "fail",
+      found,
+      fix: "bring up the loopback interface, or let node listen on it in your firewall",
+    };
   }
 }
 

@@ -221,7 +221,7 @@ async function kernelStep({ root, signal }, onLine) {
   const key = `${stamps.build} ${venvBirth(root)} ${process.execPath} ${root}`;
   if (stamps.kernel === key && existsSync(join(dataDir, "kernels", "fledge", "kernel.json"))) return DONE;
   const logFile = logPath(root, "kernel");
-  const args = [join("dist", "kernel", "install.js"), "--data-dir", dataDir];
+  const args = [join("dist", "bin", "fledge.js"), "kernel", "install", "--data-dir", dataDir];
   const { code, output } = await runLogged(process.execPath, args, { cwd: root, logFile, signal, onLine });
   if (code !== 0) {
     throw new SetupError({

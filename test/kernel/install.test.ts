@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { readConnectionFile } from "../../kernel/connection.js";
-import { chosenDataFolder, installKernel, userDataFolder } from "../../kernel/install.js";
+import { installKernel, userDataFolder } from "../../kernel/install.js";
 
 test("installKernel() writes the kernelspec and the Plotly renderer, twice with the same result", () => {
   const dataDir = mkdtempSync(join(tmpdir(), "fledge-install-"));
@@ -15,6 +15,7 @@ test("installKernel() writes the kernelspec and the Plotly renderer, twice with 
       written.map((path) => path.slice(dataDir.length + 1)),
       [
         "kernels/fledge/kernel.json",
+        "kernels/fledge-tslab/kernel.json",
         "labextensions/fledge-plotly/package.json",
         "labextensions/fledge-plotly/static/remoteEntry.js",
         "labextensions/fledge-plotly/static/plotly.min.js",
@@ -26,9 +27,11 @@ test("installKernel() writes the kernelspec and the Plotly renderer, twice with 
     assert.equal(spec.interrupt_mode, "message");
     assert.equal(spec.argv.at(-1), "{connection_file}");
     assert.ok(existsSync(spec.argv[0]) && existsSync(spec.argv[1]));
-    const extension = JSON.parse(readFileSync(written[1] ?? "", "utf8"));
+    const tslab = JSON.parse(readFileSync(written[1] ?? "", "utf8"));
+    assert.ok(tslab.argv.slice(2, 4).every(existsSync), tslab.argv);
+    const extension = JSON.parse(readFileSync(written[2] ?? "", "utf8"));
     assert.equal(extension.jupyterlab._build.load, "static/remoteEntry.js");
-    assert.ok(statSync(written[3] ?? "").size > 1e6);
+    assert.ok(statSync(written[4] ?? "").size > 1e6);
   } finally {
     rmSync(dataDir, { recursive: true, force: true });
   }
@@ -44,23 +47,6 @@ test("installKernel() names the file that it cannot write", () => {
     );
   } finally {
     rmSync(dataDir, { recursive: true, force: true });
-  }
-});
-
-test("chosenDataFolder() follows the command line", () => {
-  const folder = mkdtempSync(join(tmpdir(), "fledge-prefix-"));
-  try {
-    const inside = join("share", "jupyter");
-    assert.equal(chosenDataFolder(["--data-dir", "d"], {}, folder), "d");
-    assert.equal(chosenDataFolder(["--prefix", "p"], {}, folder), join("p", inside));
-    assert.equal(chosenDataFolder(["--sys-prefix"], { VIRTUAL_ENV: folder }, "nowhere"), join(folder, inside));
-    assert.equal(chosenDataFolder(["--user"], {}, folder), userDataFolder());
-    assert.throws(
-      () => chosenDataFolder(["--sys-prefix"], {}, folder),
-      /^Error: Cannot install with --sys-prefix: neither, expected an active virtual environment, or \.venv in Fledge's folder\. Fix: use --user\.$/,
-    );
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
   }
 });
 

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { checkNode, examine, formatFinding } from "../../../bin/commands/doctor.js";
+import { checkGpu, checkNode, checkPorts, examine, formatFinding } from "../../../bin/commands/doctor.js";
 
 test("examine() finds all that the course needs where Fledge is set up", async () => {
   const findings = await examine();
   assert.deepEqual(
     findings.map(({ name }) => name),
-    ["Node", "Python", "JupyterLab", "Kernel", "Engine", "Disk"],
+    ["Node", "Python", "JupyterLab", "Kernel", "Engine", "GPU", "Ports", "Disk"],
   );
   const byName = new Map(findings.map((finding) => [finding.name, finding]));
   assert.equal(byName.get("Node")?.found, process.versions.node);
@@ -47,4 +47,40 @@ test("formatFinding() puts the fix below the finding", () => {
   assert.equal(formatFinding({ name: "Node", verdict: "ok", found: "20.1.0" }), "ok    Node         20.1.0");
   const text = formatFinding({ name: "Disk", verdict: "fail", found: "1.0 GB free", fix: "free 2 GB" });
   assert.equal(text, `fail  Disk         1.0 GB free\n${" ".repeat(19)}Fix: free 2 GB.`);
+});
+
+test("checkGpu() names the GPU, says when it is not used, and when its driver fails", async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), "fledge-doctor-"));
+  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  const driver = (name: string, script: string) => {
+    const path = join(folder, name);
+    writeFileSync(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    return path;
+  };
+  const used = process.env.FLEDGE_TENSORFLOW;
+  delete process.env.FLEDGE_TENSORFLOW;
+  context.after(() => {
+    if (used !== undefined) process.env.FLEDGE_TENSORFLOW = used;
+  });
+  assert.deepEqual(await checkGpu(join(folder, "nowhere")), {
+    name: "GPU",
+    verdict: "ok",
+    found: "no NVIDIA driver: the processor computes",
+  });
+  assert.equal(
+    formatFinding(await checkGpu(driver("smi", "echo 'NVIDIA T4, 15360, 550.54'"))),
+    "slow  GPU          NVIDIA T4, 16.1 GB, driver 550.54, not used: TensorFlow is built for the processor\n" +
+      "                   Fix: set FLEDGE_TENSORFLOW to the tensorflow folder of `pip install tensorflow[and-cuda]`.",
+  );
+  const broken = await checkGpu(driver("broken", "echo 'NVML: Driver/library version mismatch' >&2; exit 9"));
+  assert.equal(broken.verdict, "slow");
+  assert.match(broken.found, /version mismatch$/);
+  assert.equal(broken.fix, "install the NVIDIA driver again, and restart the machine");
+});
+
+test("checkPorts() says why a kernel could not listen", async () => {
+  assert.equal((await checkPorts()).verdict, "ok");
+  const refused = await checkPorts(() => Promise.reject(new Error("listen EPERM")));
+  assert.deepEqual([refused.verdict, refused.found], ["fail", "cannot listen on 127.0.0.1: listen EPERM"]);
+  assert.match(refused.fix ?? "", /loopback/);
 });

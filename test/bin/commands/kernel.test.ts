@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type TestContext, test } from "node:test";
-import { dataFolder } from "../../../bin/commands/kernel.js";
+import { kernelPlace } from "../../../bin/commands/kernel.js";
 import { packageRoot } from "../../../src/paths.js";
 
 function emptyFolder(context: TestContext): string {
@@ -27,13 +27,22 @@ test("fledge kernel installs, lists and uninstalls, and leaves nothing behind", 
   const environment = { JUPYTER_DATA_DIR: data };
   const folder = join(data, "kernels", "fledge");
 
-  assert.equal(fledge(["kernel", "install"], environment).stdout, `Installed the kernel "fledge" in ${data}.\n`);
-  assert.ok(existsSync(join(folder, "kernel.json")));
-  assert.ok(fledge(["kernel", "list"], environment).stdout.split("\n").includes(folder));
+  const installed = fledge(["kernel", "install"], environment).stdout.split("\n");
+  assert.equal(installed[0], `wrote ${join(folder, "kernel.json")}`);
+  assert.equal(installed.at(-2), 'Jupyter knows the kernel as "fledge", and tslab as "fledge-tslab".');
+  for (const line of installed.slice(0, -2)) assert.ok(existsSync(line.replace("wrote ", "")), line);
+  fledge(["kernel", "install", "--name", "own.one"], environment);
+  const listed = fledge(["kernel", "list"], environment).stdout.split("\n");
+  for (const name of ["fledge", "fledge-tslab", "own.one", "own.one-tslab"]) {
+    assert.ok(listed.includes(join(data, "kernels", name)), name);
+  }
 
-  const { status, stdout } = fledge(["kernel", "uninstall"], environment);
+  const removed = (...paths: string[]) => paths.map((path) => `removed ${join(data, path)}\n`).join("");
+  const { status, stdout } = fledge(["kernel", "uninstall", "--name", "own.one"], environment);
   assert.equal(status, 0);
-  assert.equal(stdout, `Removed ${folder} and ${join(data, "labextensions", "fledge-plotly")}.\n`);
+  assert.equal(stdout, removed("kernels/own.one", "kernels/own.one-tslab"));
+  const { stdout: last } = fledge(["kernel", "uninstall"], environment);
+  assert.equal(last, removed("kernels/fledge", "kernels/fledge-tslab", "labextensions/fledge-plotly"));
   assert.equal(existsSync(folder), false);
   assert.equal(fledge(["kernel", "uninstall", "--user"], environment).stdout, `Nothing to remove in ${data}.\n`);
 });
@@ -41,9 +50,9 @@ test("fledge kernel installs, lists and uninstalls, and leaves nothing behind", 
 test("fledge refuses what it does not know, with the fix", () => {
   const misspelt = fledge(["docter"]);
   assert.equal(misspelt.status, 2);
-  assert.equal(
+  assert.match(
     misspelt.stderr,
-    'Cannot run "docter": no such command, expected doctor, kernel, help. Fix: run `fledge doctor`.\n',
+    /^Cannot run "docter": no such command, expected doctor, .*kernel, .*help\. Fix: run `fledge doctor`\.\n$/,
   );
   const verb = fledge(["kernel", "instal"]);
   assert.equal(verb.status, 2);
@@ -61,16 +70,24 @@ test("fledge help names every command", () => {
   assert.equal(fledge(["help", "kernel"]).stdout, fledge(["kernel", "--help"]).stdout);
 });
 
-test("dataFolder() takes a prefix", () => {
-  assert.equal(dataFolder(["--prefix", "x"]), join(resolve("x"), "share", "jupyter"));
+test("kernelPlace() takes a place and a name", () => {
+  assert.deepEqual(kernelPlace(["--prefix", "x"]), { name: "fledge", dataDir: join(resolve("x"), "share", "jupyter") });
+  assert.deepEqual(kernelPlace(["--name", "n", "--data-dir", "d"]), { name: "n", dataDir: resolve("d") });
 });
 
-test("dataFolder() refuses an unknown option, with the fix", () => {
-  assert.throws(() => dataFolder(["--prefix"]), {
-    name: "RangeError",
-    message:
-      "Cannot choose a folder for the kernel: --prefix, expected --user, --prefix DIR or --sys-prefix. Fix: run `fledge help kernel`.",
-  });
+test("kernelPlace() refuses unknown options, two places, and a name that Jupyter would not take, with the fix", () => {
+  for (const options of [["--prefix"], ["--user", "--prefix", "x"], ["--nam", "x"], ["x"]]) {
+    assert.throws(() => kernelPlace(options), {
+      name: "RangeError",
+      message: `Cannot choose a folder for the kernel: ${options.join(" ")}, expected one of --user, --prefix DIR, --sys-prefix and --data-dir DIR, and --name NAME. Fix: run \`fledge help kernel\`.`,
+    });
+  }
+  const { status, stderr } = fledge(["kernel", "install", "--name", "../x"]);
+  assert.equal(status, 2);
+  assert.equal(
+    stderr,
+    'Cannot name the kernel "../x": other letters, expected letters, digits, dots, hyphens and underscores. Fix: use --name fledge.\n',
+  );
 });
 
 test("fledge kernel install --sys-prefix needs an active environment", (context) => {
