@@ -24,6 +24,15 @@ export function multiplyNoNan(x: tf.Tensor, y: tf.Tensor): tf.Tensor {
   return fused("MultiplyNoNan", { a: x, b: y }) ?? plain();
 }
 
+/**
+ * x, but not before `gate` has been computed: orders work that could run at once, so that it uses the same memory in turn.
+ *
+ * @returns the shape of x
+ */
+export function after(x: tf.Tensor, gate: tf.Tensor): tf.Tensor {
+  return fused("After", { x, gate }) ?? x;
+}
+
 /** Runs a kernel of the present backend, or says that it has none of this name. */
 function fused(kernel: string, inputs: tf.NamedTensorMap): tf.Tensor | undefined {
   return tf.getKernel(kernel, tf.getBackend()) ? (tf.engine().runKernel(kernel, inputs) as tf.Tensor) : undefined;

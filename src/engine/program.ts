@@ -87,6 +87,8 @@ export interface OperationAttributes
   /** inputs: gradient, learningRate, beta1, beta2, beta1Power, beta2Power, epsilon (scalars but the first). */
   adam: { readonly variable: string; readonly firstMoment: string; readonly secondMoment: string };
   addN: object;
+  /** inputs: x, gate; output: x, made available once the gate is there. It orders work, so that memory is used again. */
+  after: object;
   /** Index of the first largest or smallest element along an axis; the output is int32. */
   argMax: { readonly axis: number };
   argMin: { readonly axis: number };

@@ -7,6 +7,7 @@ import type { Operation, Program, Value } from "./program.js";
 import { hasEffect } from "./program.js";
 import type { TensorFlowGraph } from "./tensorflow-graph.js";
 import type { Pointer, TfOutput } from "./tensorflow-library.js";
+import { matMul, sparseCrossEntropy } from "./to-tensorflow-products.js";
 import { assignSlice, cast, emitEffect, readVariable, reshape, type UpdateContext } from "./to-tensorflow-updates.js";
 
 /** A program inside a graph. */
@@ -49,10 +50,10 @@ export function emitTensorFlow(
       context.effects.push(emitEffect(context, operation));
       continue;
     }
-    const first = emit(context, operation);
+    const made = emit(context, operation);
     operation.outputs.forEach((value, index) => {
       values.set(value.id, value);
-      handles.set(value.id, { oper: first.oper, index: first.index + index });
+      handles.set(value.id, "oper" in made ? { ...made, index: made.index + index } : (made[index] as TfOutput));
     });
   }
   const fed = new Set([...context.inputs.values()].map(({ oper }) => oper));
@@ -124,7 +125,8 @@ const reductionKernels = {
   reduceSum: "Sum",
 } as const;
 
-function emit(context: Context, operation: Operation): TfOutput {
+// Several results are those of one operation in a row, or named one by one.
+function emit(context: Context, operation: Operation): TfOutput | readonly TfOutput[] {
   const { graph } = context;
   const inputs = operation.inputs.map((id) => context.handle(id));
   const result = operation.outputs[0] as Value;
@@ -253,11 +255,12 @@ function emit(context: Context, operation: Operation): TfOutput {
       const half = graph.output("L2Loss", { inputs, attributes: { T } });
       return graph.output("AddV2", { inputs: [half, half], attributes: { T } });
     }
+    case "after": {
+      const [x, gate] = inputs as [TfOutput, TfOutput];
+      return graph.output("Identity", { inputs: [x], attributes: { T }, after: [gate.oper] });
+    }
     case "sparseCrossEntropy":
-      return graph.output("SparseSoftmaxCrossEntropyWithLogits", {
-        inputs,
-        attributes: { T, Tlabels: { type: "int32" } },
-      });
+      return sparseCrossEntropy(graph, inputs as [TfOutput, TfOutput], source);
     case "logicalAnd":
     case "logicalNot":
     case "logicalOr":
@@ -268,31 +271,6 @@ function emit(context: Context, operation: Operation): TfOutput {
       return graph.output(kernels[operation.name] as string, { inputs, attributes });
     }
   }
-}
-
-// Products of two matrices run as MatMul, which TensorFlow's CPU kernels do faster than a batch of one.
-function matMul(context: Context, operation: Extract<Operation, { name: "matMul" }>): TfOutput {
-  const { graph } = context;
-  const { transposeA, transposeB, compute } = operation.attributes;
-  const result = operation.outputs[0] as Value;
-  const single = result.shape.slice(0, -2).every((size) => size === 1);
-  const operands = operation.inputs.map((id) => {
-    const matrix = single ? context.value(id).shape.slice(-2) : context.value(id).shape;
-    const shaped = reshape(graph, context.handle(id), matrix, "float32", context.value(id).shape);
-    return compute === "bfloat16" ? cast(graph, shaped, "float32", "bfloat16") : shaped;
-  });
-  const T = { type: compute };
-  const product = single
-    ? graph.output("MatMul", {
-        inputs: operands,
-        attributes: { T, transpose_a: { bool: transposeA }, transpose_b: { bool: transposeB } },
-      })
-    : graph.output("BatchMatMulV2", {
-        inputs: operands,
-        attributes: { T, adj_x: { bool: transposeA }, adj_y: { bool: transposeB } },
-      });
-  const full = compute === "bfloat16" ? cast(graph, product, "bfloat16", "float32") : product;
-  return reshape(graph, full, result.shape, "float32", single ? result.shape.slice(-2) : result.shape);
 }
 
 function arrayType(dtype: DType) {

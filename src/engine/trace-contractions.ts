@@ -69,6 +69,10 @@ export const contractionRules: Record<string, Rule> = {
     return recorder.add("softmax", [logits], {}, [logits]);
   },
   // These are no kernels of TensorFlow.js: operations.ts and model/loss.ts ask for them by name.
+  After(recorder, inputs) {
+    const x = input(recorder, inputs, "x");
+    return recorder.add("after", [x, input(recorder, inputs, "gate")], {}, [x]);
+  },
   SumOfSquares(recorder, inputs) {
     const x = input(recorder, inputs, "x");
     return recorder.add("sumOfSquares", [x], {}, [{ shape: [], dtype: x.dtype }]);

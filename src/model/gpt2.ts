@@ -6,6 +6,8 @@
  * Dimensions: B batch, T positions, C width, H heads, D = C / H, V vocabulary.
  */
 import * as tf from "@tensorflow/tfjs";
+import { after } from "../engine/operations.js";
+import { attend } from "./attention.js";
 import type { Gpt2Config } from "./gpt2-config.js";
 
 /** Reads a weight by its Hugging Face name. */
@@ -27,13 +29,17 @@ const maskedScore = -1e9;
 export function gelu(x: tf.Tensor): tf.Tensor {
   const c = Math.sqrt(2 / Math.PI);
   const cubic = 0.044715 * c;
+  const half = (x: tf.Tensor) => {
+    const u = tf.mul(x, tf.add(tf.mul(tf.square(x), cubic), c));
+    return tf.mul(tf.add(tf.tanh(u), 1), 0.5);
+  };
   const withGradient = tf.customGrad((...values) => {
     const [x, save] = values as unknown as [tf.Tensor, Save];
-    const u = tf.mul(x, tf.add(tf.mul(tf.square(x), cubic), c));
-    const h = tf.mul(tf.add(tf.tanh(u), 1), 0.5);
-    save([x, h]);
-    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]) => {
-      const [x, h] = saved as [tf.Tensor, tf.Tensor];
+    const h = half(x);
+    save([x]);
+    const gradFunc = (dy: tf.Tensor, [saved]: tf.Tensor[]) => {
+      const x = after(saved as tf.Tensor, dy); // h is made again: keeping it would cost [N, 4C] a layer
+      const h = half(x);
       const twiceSlope = tf.mul(x, tf.add(tf.mul(tf.square(x), 6 * cubic), 2 * c)); // 2x u′
       return tf.mul(dy, tf.mul(h, tf.add(tf.mul(twiceSlope, tf.sub(1, h)), 1)));
     };
@@ -134,18 +140,9 @@ export function attention(
     const byHead = tf.transpose(tf.reshape(part, [B, T, heads, D]), [0, 2, 1, 3]); // [B, H, T, D]
     return tf.reshape(byHead, [B * heads, T, D]);
   }) as [tf.Tensor, tf.Tensor, tf.Tensor];
-  const scores = masked(tf.matMul(tf.mul(q, 1 / Math.sqrt(D)), k, false, true), mask, heads); // [B*H, T, T]
-  const mixed = tf.matMul(tf.softmax(scores), v); // [B*H, T, D]
+  const mixed = attend(tf.mul(q, 1 / Math.sqrt(D)), k, v, mask); // [B*H, T, D]
   const joined = tf.transpose(tf.reshape(mixed, [B, heads, T, D]), [0, 2, 1, 3]); // [B, T, H, D]
   return linear(tf.reshape(joined, [B * T, C]), weight, `${prefix}.c_proj`);
-}
-
-// Scores [B*H, T, T] plus a mask that all heads of a row share.
-function masked(scores: tf.Tensor, mask: tf.Tensor, heads: number): tf.Tensor {
-  const [B, T] = mask.shape as [number, number];
-  if (B === 1) return tf.add(scores, mask);
-  const byRow = tf.add(tf.reshape(scores, [B, heads, T, T]), tf.reshape(mask, [B, 1, T, T])); // [B, H, T, T]
-  return tf.reshape(byRow, scores.shape);
 }
 
 /**

@@ -3,6 +3,7 @@
  * [N, V] never exist whole. In: hidden states, the tied embedding, targets. Out: a sum of nats; the trainer divides.
  */
 import * as tf from "@tensorflow/tfjs";
+import { after } from "../engine/operations.js";
 
 /** Most bytes of logits that exist at once: 2,048 rows of a vocabulary of 12,800. */
 export const logitsBytesLimit = 105e6;
@@ -36,7 +37,8 @@ export function crossEntropySum(
     let total: tf.Tensor = tf.scalar(0);
     for (let begin = 0; begin < N; begin += chunkRows) {
       const rows = Math.min(chunkRows, N - begin);
-      const chunk = tf.slice(h, [begin, 0], [rows, C]); // [n, C]
+      const whole = embeddingGradient ? after(h, embeddingGradient) : h; // one chunk after the other
+      const chunk = tf.slice(whole as tf.Tensor2D, [begin, 0], [rows, C]); // [n, C]
       const ids = tf.slice(targets as tf.Tensor1D, [begin], [rows]); // [n]
       const counted = tf.cast(tf.greaterEqual(ids, tf.scalar(0, "int32")), "float32"); // [n]
       const weight = tf.reshape(counted, [rows, 1]); // [n, 1]
