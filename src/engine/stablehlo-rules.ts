@@ -33,6 +33,10 @@ export const stableHloRules: { readonly [Name in OperationName]: HloRule<Name> }
     const values = inputs.map((id) => emitter.value(id));
     return [values.reduce((sum, value) => emitter.writer.same("add", sum, value))];
   },
+  after(emitter, { inputs }) {
+    const [x, gate] = inputs.map((id) => emitter.value(id)) as [HloValue, HloValue];
+    return [emitter.writer.barrier(x, gate)];
+  },
   argMax: extremum("maximum"),
   argMin: extremum("minimum"),
   assign(emitter, { inputs, attributes }) {

@@ -46,6 +46,14 @@ export class StableHloWriter {
     return this.write(text, result, `(${inputs.map(hloType).join(", ")}) -> ${hloType(result)}`);
   }
 
+  /** x, which cannot be computed before the gate nor be merged with what is equal to it. */
+  barrier(x: HloValue, gate: HloValue): HloValue {
+    const name = `%${this.count++}`;
+    const types = [x, gate].map(hloType).join(", ");
+    this.lines.push(`${name}:2 = stablehlo.optimization_barrier ${x.name}, ${gate.name} : ${types}`);
+    return { ...x, name: `${name}#0` };
+  }
+
   /** A number in every element. */
   fill(value: number, shape: readonly number[], dtype: HloType): HloValue {
     const type = hloType({ shape, dtype });
