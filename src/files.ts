@@ -5,7 +5,7 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat, statfs } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { problem } from "./message.js";
 
@@ -157,6 +157,29 @@ async function syncFile(path: string): Promise<void> {
   }
 }
 
+/** What the disk refused; a run may go on without the file that could not be written. */
+export class DiskError extends Error {}
+
+/**
+ * Makes sure that a disk has room, before much is written to it.
+ *
+ * @param cannot what could not be done: `save the model in ./final_model`.
+ * @param folder a folder on the disk; it must exist.
+ * @throws DiskError naming both numbers.
+ */
+export async function checkFreeSpace(cannot: string, folder: string, bytes: number): Promise<void> {
+  // Systems that cannot tell are not asked again: the write itself will show.
+  const disk = await statfs(folder).catch(() => undefined);
+  if (!disk || disk.bavail * disk.bsize >= bytes) return;
+  const found = `${megabytes(disk.bavail * disk.bsize)} free on the disk of ${folder}`;
+  const fix = "free some space, or choose a folder on another disk";
+  throw new DiskError(problem({ cannot, found, expected: `at least ${megabytes(bytes)}`, fix }));
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toLocaleString("en", { maximumFractionDigits: 1 })} MB`;
+}
+
 /**
  * Words an error of the file system for the person whose disk it is; any other error comes back as it is.
  *
@@ -165,9 +188,10 @@ async function syncFile(path: string): Promise<void> {
 export function diskProblem(cannot: string, error: unknown): unknown {
   const { code, syscall, message } = error as NodeJS.ErrnoException;
   if (code === undefined || syscall === undefined) return error;
-  const found = code === "ENOSPC" ? "no space left on the disk" : message;
-  const fix = code === "ENOSPC" ? "free some space and run again" : "make the folder writable, or choose another";
-  return new Error(problem({ cannot, found, expected: "a folder that can be written", fix }), { cause: error });
+  const isFull = code === "ENOSPC" || code === "EDQUOT";
+  const found = isFull ? "no space left on the disk" : message;
+  const fix = isFull ? "free some space and run again" : "make the folder writable, or choose another";
+  return new DiskError(problem({ cannot, found, expected: "a folder that can be written", fix }), { cause: error });
 }
 
 /** Whether something lies at the path. */

@@ -5,16 +5,20 @@
  */
 import { randomUUID } from "node:crypto";
 import { cpus } from "node:os";
+import { dirname, resolve } from "node:path";
+import { checkPlan } from "./config/contradictions.js";
 import type { TrainingConfig } from "./config.js";
 import { chooseEngine } from "./engine/choose.js";
 import { type CardSamples, modelCard } from "./export/card.js";
 import { drawSamples } from "./export/card-samples.js";
 import { checkModelFolder, saveModelFolder } from "./export/huggingface.js";
+import { checkFreeSpace } from "./files.js";
 import { parameterCount } from "./model/gpt2-config.js";
 import { type PreparedRun, type PrepareOptions, prepareRun } from "./prepare.js";
-import { prepareOutputDir } from "./train/checkpoint.js";
+import { checkpointBytes } from "./train/checkpoint.js";
 import type { FinishEvent, StartEvent, TrainEvent } from "./train/events.js";
-import { checkpointToResume, identityOf } from "./train/resume.js";
+import { checkWritable, openOutputDir } from "./train/output-dir.js";
+import { checkpointToResume, engineWarning, identityOf } from "./train/resume.js";
 import { logged, openRunLog, readRunLog } from "./train/run-log.js";
 import { runTraining } from "./train/trainer.js";
 import { readableLoss } from "./train/trainer-evaluate.js";
@@ -46,31 +50,43 @@ export async function* train(
   options: TrainOptions = {},
 ): AsyncGenerator<TrainEvent> {
   const prepared = await prepareRun(settings, options);
+  const finalModelDir = resolve(prepared.config.finalModelDir);
+  await checkModelFolder(finalModelDir);
+  await checkWritable(dirname(finalModelDir), `save the model in ${finalModelDir}`);
+  const outputDir = await openOutputDir(prepared.config.outputDir);
+  try {
+    yield* trainPrepared(prepared, options);
+  } finally {
+    await outputDir.close();
+  }
+}
+
+async function* trainPrepared(prepared: PreparedRun, options: TrainOptions): AsyncGenerator<TrainEvent> {
   const { config, model, data, plan } = prepared;
-  const now = options.now ?? (() => performance.now());
-  await checkModelFolder(config.finalModelDir);
-  await prepareOutputDir(config.outputDir);
-  const hashes = { model: model.sha256, tokenizer: data.tokenizerHash, split: data.splitHash };
+  const { dataset, tokenizerHash, splitHash } = data;
+  const hashes = { model: model.sha256, data: dataset.sha256, tokenizer: tokenizerHash, split: splitHash };
   const identity = identityOf(config, hashes);
-  const warnings: TrainEvent[] = [];
-  const checkpoint = config.resume ? await checkpointToResume(config, identity, warnings) : undefined;
-  // A run that goes on has said them already.
-  if (!checkpoint) warnings.push(...data.remarks.map((message) => ({ type: "warning", message }) as const));
+  const modelConfig = model.config;
+  const point = config.resume ? await checkpointToResume({ config, identity, modelConfig }) : undefined;
+  const checkpoint = point?.checkpoint;
+  // With resume: "auto" only now is it known that this is a fresh run.
+  if (!checkpoint) checkPlan(config, plan, data.train.count);
+  await checkFreeSpace(`save checkpoints in ${config.outputDir}`, config.outputDir, checkpointBytes(model.weights));
   const { engine, reason } = await chooseEngine({
     mixedPrecision: config.mixedPrecision,
     ...(config.engine === "auto" ? {} : { engine: config.engine }),
   });
+  const log = await openRunLog(config.outputDir, point?.logBytes ?? 0);
   try {
-    const log = await openRunLog(config.outputDir, checkpoint?.step ?? 0);
     const runId = checkpoint?.runId ?? randomUUID();
     const start: StartEvent = {
       type: "start",
       runId,
       modelName: config.modelName,
-      datasetName: data.dataset.name,
+      datasetName: dataset.name,
       engine: engine.name,
       engineReason: reason,
-      parameters: parameterCount(model.config),
+      parameters: parameterCount(modelConfig),
       trainTokens: data.train.sourceTokens,
       validationTokens: data.validation.sourceTokens,
       totalSteps: plan.total,
@@ -80,14 +96,16 @@ export async function* train(
     };
     await log.append(start);
     yield log.history.length > 0 ? { ...start, history: log.history } : start;
-    for (const warning of warnings) {
+    // A run that goes on has said what there is to say about the data.
+    const warnings = point ? [...point.warnings, ...engineWarning(point.checkpoint, engine)] : data.remarks;
+    for (const message of warnings) {
+      const warning: TrainEvent = { type: "warning", message };
       await log.append(warning);
       yield warning;
     }
     const run: TrainingRun = {
-      ...{ config, engine, engineReason: reason, identity, now },
-      runId,
-      modelConfig: model.config,
+      ...{ config, engine, engineReason: reason, identity, runId, modelConfig, log },
+      now: options.now ?? (() => performance.now()),
       weights: model.weights,
       train: data.train,
       validation: data.validation,
@@ -117,9 +135,14 @@ export async function* train(
       ...(finished && { finalModelDir: config.finalModelDir }),
     };
     await log.append(finish);
+    if (log.unwritten > 0) {
+      const message = `${log.unwritten} events are missing at the end of the run log: no space left on the disk.`;
+      yield { type: "warning", message };
+    }
     if (finished) await saveTrainingPlot(await readRunLog(config.outputDir), config.finalModelDir);
     yield finish;
   } finally {
+    await log.close();
     await engine.dispose();
   }
 }
@@ -146,7 +169,7 @@ async function saveFinalModel(
 ): Promise<void> {
   const { config, modelConfig } = run;
   const { dataset, validation } = data;
-  const { outputDir: _outputDir, finalModelDir, resume: _resume, ...trainingArguments } = config;
+  const { outputDir: _outputDir, finalModelDir, resume: _resume, resumeAnyway: _anyway, ...trainingArguments } = config;
   const tuned = result.validationLoss;
   const card = modelCard({
     title: `${config.modelName.split(/[\\/]/).at(-1)} on ${dataset.name}`,

@@ -6,7 +6,7 @@
  */
 import { engineNames } from "../engine/engine.js";
 import { scheduleNames } from "../train/schedule.js";
-import { choice, integer, type Knob, number, text, truth, truthOrAuto } from "./knob.js";
+import { choice, integer, type Knob, number, text, texts, truth, truthOrAuto } from "./knob.js";
 
 const modelAndData = {
   modelName: text({
@@ -233,10 +233,46 @@ const outputAndMachine = {
     ...engineNames,
     "auto",
   ]),
-  resume: truth({
-    about: "Go on from the newest checkpoint in outputDir",
+};
+
+const checkpointsAndResuming = {
+  checkpointEverySteps: integer(
+    {
+      about: "Steps between two checkpoints beside those of the evaluations; 0 saves at evaluations only",
+      unit: "optimiser steps",
+      default: 0,
+      reason: "a killed run loses half an epoch at most",
+    },
+    0,
+  ),
+  keepCheckpoints: integer(
+    {
+      about: "Checkpoints kept at most; the best and the last stay in any case",
+      unit: "checkpoints",
+      default: 2,
+      reason: "where the newest is damaged, one before it is left to go on from",
+    },
+    1,
+  ),
+  maxCheckpointGB: number(
+    {
+      about: "Disk that the checkpoints may take; the best and the last stay in any case; 0 sets no limit",
+      unit: "GB",
+      default: 0,
+      reason: "keepCheckpoints limits them",
+    },
+    "≥ 0",
+    (value) => value >= 0,
+  ),
+  resume: truthOrAuto({
+    about: "Go on from the newest checkpoint in outputDir; `auto` starts afresh where there is none",
     default: false,
     reason: "start afresh unless asked",
+  }),
+  resumeAnyway: texts({
+    about: "Names that may differ from the run that is resumed: knobs, `model`, `data`, `tokenizer`, `split`",
+    default: [],
+    reason: "what has changed is named and refused",
   }),
 };
 
@@ -248,6 +284,7 @@ export const knobGroups = {
   Optimiser: optimiser,
   "Evaluation and stopping": evaluationAndStopping,
   "Output and machine": outputAndMachine,
+  "Checkpoints and resuming": checkpointsAndResuming,
 } satisfies Readonly<Record<string, Readonly<Record<string, Knob>>>>;
 
 /** Every knob by name. */
@@ -258,4 +295,5 @@ export const knobs = {
   ...optimiser,
   ...evaluationAndStopping,
   ...outputAndMachine,
+  ...checkpointsAndResuming,
 };

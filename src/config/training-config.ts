@@ -140,6 +140,31 @@ export interface TrainingConfig {
   readonly mixedPrecision: boolean | "auto";
   /** Force an engine. Default "auto": the best that this machine has. */
   readonly engine: "tensorflow" | "wasm" | "cpu" | "auto";
-  /** Go on from the newest checkpoint in outputDir. Default false: start afresh unless asked. */
-  readonly resume: boolean;
+
+  // Checkpoints and resuming.
+  /**
+   * Steps between two checkpoints beside those of the evaluations; 0 saves at evaluations only. An integer ≥ 0, in
+   * optimiser steps. Default 0: a killed run loses half an epoch at most.
+   */
+  readonly checkpointEverySteps: number;
+  /**
+   * Checkpoints kept at most; the best and the last stay in any case. An integer ≥ 1, in checkpoints. Default 2:
+   * where the newest is damaged, one before it is left to go on from.
+   */
+  readonly keepCheckpoints: number;
+  /**
+   * Disk that the checkpoints may take; the best and the last stay in any case; 0 sets no limit. A number ≥ 0, in
+   * GB. Default 0: keepCheckpoints limits them.
+   */
+  readonly maxCheckpointGB: number;
+  /**
+   * Go on from the newest checkpoint in outputDir; `auto` starts afresh where there is none. Default false: start
+   * afresh unless asked.
+   */
+  readonly resume: boolean | "auto";
+  /**
+   * Names that may differ from the run that is resumed: knobs, `model`, `data`, `tokenizer`, `split`. A list of
+   * texts. Default []: what has changed is named and refused.
+   */
+  readonly resumeAnyway: readonly string[];
 }

@@ -1,6 +1,6 @@
 /**
  * Deals blocks out as batches. In: PackedBlocks. Out: inputs and targets [B*T], row after row, every batch of the same shape.
- * Each epoch has its own order, fixed by (seed, epoch), and can be entered at any batch, which is what makes a resumed run
+ * Each epoch has its own order, fixed by (seed, epoch), so that a resumed run can enter it anywhere and be
  * exact. Rows that are missing in the last batch are masked: their targets are -1 and carry no loss.
  */
 import { problem } from "../message.js";
@@ -23,50 +23,35 @@ export interface Batch {
   readonly targetCount: number;
 }
 
-/** Which batches of which epoch. */
-export interface TrainingBatchOptions {
-  /** B: blocks in a batch. At least 1. */
-  readonly batchSize: number;
-  readonly seed: number;
-  /** Counted from 0; with the seed it fixes the order. */
-  readonly epoch: number;
-  /** Batches to pass over, as when a run resumes (default 0). */
-  readonly startBatch?: number;
-}
-
-/** Batches of one pass over the blocks, the last one filled up. */
-export function batchCount(blocks: PackedBlocks, batchSize: number): number {
-  checkAtLeast("batchSize", batchSize, 1, "set batchSize: 4");
-  return Math.ceil(blocks.count / batchSize);
+/**
+ * The blocks of an epoch in the order in which they are trained: each exactly once.
+ *
+ * @param epoch counted from 0; with the seed it fixes the order
+ * @throws {RangeError} When the epoch is negative or no integer.
+ * @example
+ * epochOrder(blocks, { seed: 42, epoch: 0 }).subarray(0, 8); // the first accumulation window of 4 × 2
+ */
+export function epochOrder(
+  blocks: PackedBlocks,
+  { seed, epoch }: { readonly seed: number; readonly epoch: number },
+): Uint32Array {
+  checkAtLeast("epoch", epoch, 0, "count epochs from 0");
+  return shuffledIndices(blocks.count, seededRandom(seed, epoch));
 }
 
 /**
- * One epoch in random order: every block exactly once.
+ * Blocks as batches of one shape, in the order given.
  *
- * @throws {RangeError} When batchSize, epoch or startBatch is out of range; on the first `next()`.
+ * @param indices of the blocks
+ * @param batchSize B, at least 1
+ * @throws {RangeError} When batchSize is no positive integer; on the first `next()`.
  * @example
- * for (const batch of trainingBatches(blocks, { batchSize: 4, seed: 42, epoch: 0 })) batch.inputs.length; // 4 * T
+ * for (const batch of batchesOf(blocks, epochOrder(blocks, { seed: 42, epoch: 0 }), 4)) batch.inputs.length; // 4 * T
  */
-export function* trainingBatches(
-  blocks: PackedBlocks,
-  { batchSize, seed, epoch, startBatch = 0 }: TrainingBatchOptions,
-): Generator<Batch> {
-  const batches = batchCount(blocks, batchSize);
-  checkAtLeast("epoch", epoch, 0, "count epochs from 0");
-  checkAtLeast("startBatch", startBatch, 0, "set startBatch: 0");
-  if (startBatch > batches) {
-    throw new RangeError(
-      problem({
-        cannot: "use startBatch",
-        found: String(startBatch),
-        expected: `at most ${batches}, the batches of an epoch`,
-        fix: "resume with the data and batchSize of the interrupted run",
-      }),
-    );
-  }
-  const order = shuffledIndices(blocks.count, seededRandom(seed, epoch));
-  for (let i = startBatch; i < batches; i++) {
-    yield toBatch(blocks, order.subarray(i * batchSize, (i + 1) * batchSize), batchSize);
+export function* batchesOf(blocks: PackedBlocks, indices: Uint32Array, batchSize: number): Generator<Batch> {
+  checkAtLeast("batchSize", batchSize, 1, "set batchSize: 4");
+  for (let i = 0; i < indices.length; i += batchSize) {
+    yield toBatch(blocks, indices.subarray(i, i + batchSize), batchSize);
   }
 }
 
@@ -75,14 +60,15 @@ export function* trainingBatches(
  *
  * @throws {RangeError} When batchSize is no positive integer; on the first `next()`.
  */
-export function* evaluationBatches(
+export function evaluationBatches(
   blocks: PackedBlocks,
   { batchSize }: { readonly batchSize: number },
 ): Generator<Batch> {
-  const batches = batchCount(blocks, batchSize);
-  const order = Uint32Array.from({ length: blocks.count }, (_, i) => i);
-  for (let i = 0; i < batches; i++)
-    yield toBatch(blocks, order.subarray(i * batchSize, (i + 1) * batchSize), batchSize);
+  return batchesOf(
+    blocks,
+    Uint32Array.from({ length: blocks.count }, (_, i) => i),
+    batchSize,
+  );
 }
 
 function toBatch(blocks: PackedBlocks, indices: Uint32Array, batchSize: number): Batch {

@@ -25,6 +25,8 @@ export interface PackedBlocks {
   readonly documentEnd?: number;
   /** Block `i` [T+1], a view: `tokens[i*T .. i*T+T]`; its last token is the first of the next block. */
   block(i: number): Uint32Array;
+  /** Ids of the documents that block `i` has tokens of, in order. */
+  documentsOf(i: number): string[];
 }
 
 /**
@@ -69,12 +71,14 @@ export function packDocuments(
     );
   }
   const row = new Uint32Array(sourceTokens);
+  const ends = new Float64Array(documents.length); // where each document's tokens end, end-of-text included
   let place = 0;
-  for (const ids of encoded) {
+  encoded.forEach((ids, i) => {
     row.set(ids, place);
     row[place + ids.length] = tokenizer.endOfTextId;
     place += ids.length + 1;
-  }
+    ends[i] = place;
+  });
   const tokens = row.subarray(0, count * blockSize + 1);
   return {
     tokens,
@@ -94,6 +98,11 @@ export function packDocuments(
           fix: "stay below blocks.count",
         }),
       );
+    },
+    documentsOf: (i) => {
+      const first = ends.findIndex((end) => end > i * blockSize);
+      const last = ends.findIndex((end) => end > (i + 1) * blockSize);
+      return documents.slice(first, last + 1).map(({ id }) => id);
     },
   };
 }

@@ -18,6 +18,37 @@ export function lengthMismatch(what: string, found: number, shape: readonly numb
   );
 }
 
+/**
+ * Memory ran out while something was computed. It can be done again in smaller pieces; an optimiser step may have changed
+ * some of its variables.
+ */
+export class OutOfMemoryError extends Error {
+  override readonly name = "OutOfMemoryError";
+}
+
+/**
+ * An OutOfMemoryError in the form of every message.
+ *
+ * @param action what could not be done: `run a step`
+ * @param found what the engine said
+ */
+export function outOfMemory(action: string, found: string): OutOfMemoryError {
+  return new OutOfMemoryError(
+    problem({
+      cannot: action,
+      found,
+      expected: "enough memory",
+      fix: "halve batchSize and double gradientAccumulation, or shorten blockSize",
+    }),
+  );
+}
+
+/** Whether memory ran out, in the engine or in JavaScript's own arrays. */
+export function isOutOfMemory(error: unknown): error is Error {
+  if (error instanceof OutOfMemoryError) return true;
+  return error instanceof RangeError && error.message.startsWith("Array buffer allocation failed");
+}
+
 /** A RangeError for a variable that was never created. */
 export function unknownVariable(name: string, known: Iterable<string>): RangeError {
   const names = [...known];

@@ -4,6 +4,7 @@
  */
 import { problem } from "../message.js";
 import type { HostArray } from "./engine.js";
+import { outOfMemory } from "./errors.js";
 import { dataTypes, type Pointer, type TensorFlowLibrary, type TfDType, type TfOutput } from "./tensorflow-library.js";
 
 /** An attribute of a TensorFlow operation, told apart by its key. */
@@ -37,19 +38,28 @@ export function withStatus<Result>(
   return result;
 }
 
-/** Throws what a status reports. */
+// TF_RESOURCE_EXHAUSTED of tensorflow/c/tf_status.h.
+const resourceExhausted = 8;
+
+function firstLine(text: string): string {
+  return text.split("\n", 1)[0] as string;
+}
+
+/**
+ * Throws what a status reports.
+ *
+ * @throws OutOfMemoryError where TensorFlow ran out of memory, else Error
+ */
 export function checkStatus(library: TensorFlowLibrary, action: string, status: Pointer): void {
   if (library.getCode(status) === 0) return;
   const found = String(library.message(status));
-  const outOfMemory = /OOM|resource exhausted|allocat/i.test(found);
+  if (library.getCode(status) === resourceExhausted) throw outOfMemory(action, `TensorFlow said "${firstLine(found)}"`);
   throw new Error(
     problem({
       cannot: action,
       found: `TensorFlow said "${found.slice(0, 600)}"`,
       expected: "success",
-      fix: outOfMemory
-        ? "halve batchSize and double gradientAccumulation, or shorten blockSize"
-        : "look at the program with describeProgram(), or run the same step with FLEDGE_ENGINE=cpu",
+      fix: "look at the program with describeProgram(), or run the same step with FLEDGE_ENGINE=cpu",
     }),
   );
 }
@@ -62,6 +72,7 @@ export function toTensor(
   dtype: TfDType,
 ): Pointer {
   const tensor = library.allocateTensor(dataTypes[dtype], shape, shape.length, values.byteLength);
+  if (!tensor) throw outOfMemory("make a tensor", `no room for ${values.byteLength.toLocaleString("en")} bytes`);
   if (values.byteLength > 0) library.copyIn(library.tensorData(tensor), values, values.byteLength);
   return tensor;
 }

@@ -4,14 +4,14 @@
  * nothing about when to save, and does not lock the output folder.
  * Files: those of a model, optimizer.safetensors (`m.<weight>`, `v.<weight>`), state.json, manifest.json.
  */
-import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { readdir, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import { shapedTensors, writeModelFiles } from "../export/huggingface.js";
 import {
+  checkFreeSpace,
   diskProblem,
   readJson,
   sha256File,
-  sweepTemporary,
   temporaryPath,
   writeFileAtomic,
   writeFolderAtomic,
@@ -59,33 +59,12 @@ export function checkpointName(step: number): string {
 }
 
 /**
- * Makes sure that a run can write its output, before it starts. Clears what a killed run left half-written.
- *
- * @param outputDir made when missing, its parents too.
- * @returns its absolute path.
- * @throws Error when it cannot be made or written to.
- */
-export async function prepareOutputDir(outputDir: string): Promise<string> {
-  const folder = resolve(outputDir);
-  const probe = temporaryPath(join(folder, "probe"));
-  try {
-    await mkdir(folder, { recursive: true });
-    await writeFileAtomic(probe, "");
-    await rm(probe);
-  } catch (error) {
-    throw diskProblem(`write to outputDir ${folder}`, error);
-  }
-  await sweepTemporary(folder);
-  return folder;
-}
-
-/**
  * Saves a checkpoint: temporary folder, fsync, manifest, rename. One of the same step is replaced.
  *
  * @param outputDir the run's folder.
  * @param checkpoint with `tokenizerFolder`, whose tokenizer files are copied so that the folder loads as a model.
  * @returns the folder's absolute path.
- * @throws Error when the disk refuses; earlier checkpoints are untouched and nothing half-written stays.
+ * @throws DiskError when the disk refuses or has no room; earlier checkpoints are untouched and nothing half-written stays.
  * @example
  * await saveCheckpoint("./gpt2_finetuned", { step: 50, runId, config, weights, optimizer: { m, v }, state, tokenizerFolder });
  */
@@ -96,6 +75,8 @@ export async function saveCheckpoint(
   const { step, runId, config, weights, optimizer, state, tokenizerFolder } = checkpoint;
   const folder = join(resolve(outputDir), checkpointName(step));
   const stateJson = toJson(state);
+  const cannot = `save checkpoint ${folder}`;
+  await checkFreeSpace(cannot, dirname(folder), checkpointBytes(weights) + (await tokenizerBytes(tokenizerFolder)));
   const moments = new Map([...shapedTensors(config, optimizer.m, "m."), ...shapedTensors(config, optimizer.v, "v.")]);
   await writeFolderAtomic(folder, async (temporary) => {
     await writeModelFiles(temporary, { config, weights, tokenizerFolder });
@@ -106,9 +87,23 @@ export async function saveCheckpoint(
     const manifest: Manifest = { format: "fledge-checkpoint", version: VERSION, step, runId, files };
     await writeFileAtomic(join(temporary, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
   }).catch((error: unknown) => {
-    throw diskProblem(`save checkpoint ${folder}`, error);
+    throw diskProblem(cannot, error);
   });
   return folder;
+}
+
+/**
+ * Bytes that a checkpoint takes on disk, within a hundredth: weights and two moments, and what is small.
+ *
+ * @param weights trained in whole
+ */
+export function checkpointBytes(weights: ReadonlyMap<string, Float32Array>): number {
+  const bytes = [...weights.values()].reduce((sum, values) => sum + values.byteLength, 0);
+  return 3 * bytes + 1e5;
+}
+
+async function tokenizerBytes(folder: string): Promise<number> {
+  return (await stat(join(folder, "tokenizer.json")).catch(() => ({ size: 0 }))).size;
 }
 
 interface FileIdentity {
@@ -221,14 +216,23 @@ export async function listCheckpoints(outputDir: string): Promise<string[]> {
 /**
  * Finds where a run can go on: the newest checkpoint that is whole.
  *
+ * @param runId whose checkpoints come first, whatever lies there of earlier runs: a run that begins afresh may be killed
+ *   between its first checkpoint and the deletion of theirs
  * @returns it with those that were skipped and why, or undefined when there is none at all.
  * @throws Error when there are checkpoints but every one is damaged, rather than start afresh in silence.
  */
 export async function newestCheckpoint(
   outputDir: string,
+  runId?: string,
 ): Promise<{ checkpoint: LoadedCheckpoint; skipped: SkippedCheckpoint[] } | undefined> {
   const skipped: SkippedCheckpoint[] = [];
-  for (const folder of (await listCheckpoints(outputDir)).reverse()) {
+  const newestFirst = (await listCheckpoints(outputDir)).reverse();
+  const ofOthers = new Set<string>();
+  for (const folder of newestFirst) {
+    const owner = runId && (await runOf(folder));
+    if (owner && owner !== runId) ofOthers.add(folder);
+  }
+  for (const folder of [...newestFirst.filter((folder) => !ofOthers.has(folder)), ...ofOthers]) {
     try {
       return { checkpoint: await loadCheckpoint(folder), skipped };
     } catch (error) {
@@ -241,20 +245,41 @@ export async function newestCheckpoint(
   throw new Error(problem({ cannot: `resume from ${outputDir}`, found, expected: "one whole checkpoint", fix }));
 }
 
+async function runOf(folder: string): Promise<string | undefined> {
+  const manifest = await readManifest(folder).catch(() => undefined);
+  return manifest?.runId;
+}
+
+/** How many checkpoints a run may keep. */
+export interface CheckpointLimit {
+  /** At most this many. */
+  readonly count: number;
+  /** At most this much disk. */
+  readonly bytes: number;
+}
+
 /**
- * Deletes the checkpoints that are not to be kept. When none of those to keep is whole, the newest whole one stays too.
+ * Deletes the checkpoints that are not to be kept: all but those named and, as far as the limit allows, the newest others of
+ * the same run. When none of those to keep is whole, the newest whole one stays too.
  *
  * @param keep folders (or their names).
+ * @param limit default: keep no others.
  * @returns the folders deleted.
  */
-export async function pruneCheckpoints(outputDir: string, keep: readonly string[]): Promise<string[]> {
+export async function pruneCheckpoints(
+  outputDir: string,
+  keep: readonly string[],
+  limit: CheckpointLimit = { count: 0, bytes: 0 },
+): Promise<string[]> {
   const names = new Set(keep.map((folder) => basename(folder)));
-  const folders = await listCheckpoints(outputDir);
-  const kept = folders.filter((folder) => names.has(basename(folder)));
-  const lastGood = (await firstWhole(kept)) ?? (await firstWhole([...folders].reverse()));
+  const newestFirst = (await listCheckpoints(outputDir)).reverse();
+  const kept = newestFirst.filter((folder) => names.has(basename(folder)));
+  const lastGood = (await firstWhole(kept)) ?? (await firstWhole(newestFirst));
+  const staying = new Set([...kept, ...(lastGood ? [lastGood] : [])]);
+  for (const folder of await withinLimit(newestFirst, staying, limit)) staying.add(folder);
   const deleted: string[] = [];
-  for (const folder of folders) {
-    if (names.has(basename(folder)) || folder === lastGood) continue;
+  for (const folder of newestFirst) {
+    if (staying.has(folder)) continue;
     // Renamed first: a folder half deleted must not look like a checkpoint.
     const doomed = temporaryPath(folder);
     await rename(folder, doomed);
@@ -264,18 +289,43 @@ export async function pruneCheckpoints(outputDir: string, keep: readonly string[
   return deleted;
 }
 
-// By sizes alone: reading gigabytes again at each save would slow the run.
-async function firstWhole(folders: readonly string[]): Promise<string | undefined> {
-  for (const folder of folders) {
-    const manifest = await readManifest(folder).catch(() => undefined);
-    if (manifest === undefined) continue;
-    const sizes = await Promise.all(
-      Object.entries(manifest.files).map(async ([name, { bytes }]) => {
-        const stats = await stat(join(folder, name)).catch(() => undefined);
-        return stats?.size === bytes;
-      }),
-    );
-    if (sizes.every(Boolean)) return folder;
+// The newest of the same run that fit beside those that stay anyway.
+async function withinLimit(
+  newestFirst: readonly string[],
+  staying: ReadonlySet<string>,
+  limit: CheckpointLimit,
+): Promise<string[]> {
+  const [newest] = staying;
+  const runId = newest && (await runOf(newest));
+  let count = staying.size;
+  let bytes = 0;
+  for (const folder of staying) bytes += (await wholeBytes(folder)) ?? 0;
+  const more: string[] = [];
+  for (const folder of newestFirst) {
+    if (staying.has(folder) || (await runOf(folder)) !== runId) continue;
+    const size = await wholeBytes(folder);
+    if (size === undefined || count + 1 > limit.count || bytes + size > limit.bytes) continue;
+    count++;
+    bytes += size;
+    more.push(folder);
   }
+  return more;
+}
+
+async function firstWhole(folders: readonly string[]): Promise<string | undefined> {
+  for (const folder of folders) if ((await wholeBytes(folder)) !== undefined) return folder;
   return undefined;
+}
+
+// Bytes of a checkpoint whose files have their sizes. Reading gigabytes again at each save would slow the run.
+async function wholeBytes(folder: string): Promise<number | undefined> {
+  const manifest = await readManifest(folder).catch(() => undefined);
+  if (manifest === undefined) return undefined;
+  let total = 0;
+  for (const [name, { bytes }] of Object.entries(manifest.files)) {
+    const stats = await stat(join(folder, name)).catch(() => undefined);
+    if (stats?.size !== bytes) return undefined;
+    total += bytes;
+  }
+  return total;
 }

@@ -76,6 +76,33 @@ export interface SkippedEvent {
   readonly type: "skipped";
   readonly step: number;
   readonly reason: string;
+  /** Blocks of the training text that are not tried again. */
+  readonly blocks: readonly number[];
+  /** Ids of the documents that these blocks are made of. */
+  readonly documents: readonly string[];
+}
+
+/** The loss of a step stands far above those before it. The step is made all the same. */
+export interface SpikeEvent {
+  readonly type: "spike";
+  readonly step: number;
+  readonly loss: number;
+  /** Running mean of the loss before this step. */
+  readonly meanLoss: number;
+  /** How many running standard deviations the loss stands above that mean. */
+  readonly zScore: number;
+}
+
+/** Memory ran out; the run goes on in smaller micro-batches of which a step takes more, in the same order. */
+export interface OutOfMemoryEvent {
+  readonly type: "out-of-memory";
+  /** The step from which it goes on: where it stood, or that of its last checkpoint. */
+  readonly step: number;
+  /** Blocks a micro-batch from now on. */
+  readonly microBatchSize: number;
+  /** Micro-batches of a full step from now on. */
+  readonly microBatches: number;
+  readonly reason: string;
 }
 
 /** Something the user should know that does not stop the run. */
@@ -107,5 +134,7 @@ export type TrainEvent =
   | EvaluationEvent
   | CheckpointEvent
   | SkippedEvent
+  | SpikeEvent
+  | OutOfMemoryEvent
   | WarningEvent
   | FinishEvent;

@@ -25,7 +25,7 @@ export async function evaluateRun(
   evaluate: Evaluate,
 ): Promise<EvaluationEvent> {
   const { validation, config } = run;
-  const { loss: validationLoss } = await meanLoss(evaluate, validation, config.batchSize);
+  const { loss: validationLoss } = await meanLoss(evaluate, validation, progress.microBatchSize);
   if (!Number.isFinite(validationLoss)) {
     const damaged = "choose another model: the weights of this one are damaged";
     throw new RangeError(

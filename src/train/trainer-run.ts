@@ -9,7 +9,9 @@ import type { Gpt2Config } from "../model/gpt2-config.js";
 import type { LoadedCheckpoint } from "./checkpoint.js";
 import type { FinishEvent } from "./events.js";
 import type { RunPlan } from "./plan.js";
+import type { RunLog } from "./run-log.js";
 import { learningRateAt } from "./schedule.js";
+import { type LossStatistics, noLosses } from "./spikes.js";
 
 /** Everything a run is made of, loaded and checked. */
 export interface TrainingRun {
@@ -25,6 +27,8 @@ export interface TrainingRun {
   readonly identity: Readonly<Record<string, string>>;
   readonly tokenizerFolder: string;
   readonly checkpoint?: LoadedCheckpoint;
+  /** The run log, for what a checkpoint remembers of it. */
+  readonly log?: Pick<RunLog, "sync" | "cut">;
   readonly signal?: AbortSignal;
   /** Milliseconds from any fixed point. */
   readonly now: () => number;
@@ -62,12 +66,21 @@ export interface Progress {
   evaluationsWithoutImprovement: number;
   logNats: number;
   logTokens: number;
+  /** Blocks a micro-batch: `batchSize`, until memory runs out. */
+  microBatchSize: number;
+  /** Blocks of the training text whose loss or gradient was not finite; they are left out. */
+  quarantined: number[];
+  refusalsInARow: number;
+  /** Running statistics of the loss, by which a spike is known. */
+  lossStatistics: LossStatistics;
+  /** Bytes of the run log at the checkpoint. */
+  logBytes: number;
   /** Training time so far, over all processes that had a part in the run. */
   seconds: number;
 }
 
 /** The progress of a run that has not begun, or that of its checkpoint. */
-export function progressOf(checkpoint: LoadedCheckpoint | undefined): Progress {
+export function progressOf({ checkpoint, config }: Pick<TrainingRun, "checkpoint" | "config">): Progress {
   if (checkpoint) return structuredClone(checkpoint.state.progress) as Progress;
   return {
     step: 0,
@@ -79,6 +92,11 @@ export function progressOf(checkpoint: LoadedCheckpoint | undefined): Progress {
     evaluationsWithoutImprovement: 0,
     logNats: 0,
     logTokens: 0,
+    microBatchSize: config.batchSize,
+    quarantined: [],
+    refusalsInARow: 0,
+    lossStatistics: noLosses,
+    logBytes: 0,
     seconds: 0,
   };
 }

@@ -3,31 +3,67 @@
  * folder; and back, the values that variables start from. It decides nothing about when to save.
  */
 import { join } from "node:path";
+import { diskProblem } from "../files.js";
+import { problem } from "../message.js";
 import { weightShapes } from "../model/gpt2-config.js";
 import { checkpointName, loadCheckpoint, pruneCheckpoints, saveCheckpoint } from "./checkpoint.js";
 import { firstMoment, secondMoment } from "./optimizer.js";
-import type { BestEvaluation, Progress, TrainingRun } from "./trainer-run.js";
+import { calmerSettings, type Progress, type TrainingRun } from "./trainer-run.js";
 
-/** Saves where a run stands and deletes the checkpoints it no longer needs; returns the new folder. */
+/** Weights by full Hugging Face name. */
+export type Weights = ReadonlyMap<string, Float32Array>;
+
+/**
+ * Saves where a run stands and deletes the checkpoints it no longer needs.
+ *
+ * @returns the new folder
+ * @throws DiskError when the disk refuses; RangeError when a value is not finite, rather than save it
+ */
 export async function saveRun(run: TrainingRun, progress: Progress): Promise<string> {
-  const { outputDir } = run.config;
-  const names = [...weightShapes(run.modelConfig).keys()];
-  const read = async (nameOf: (weight: string) => string) => {
-    const values = await run.engine.readVariables(names.map(nameOf));
-    return new Map(names.map((name) => [name, values.get(nameOf(name)) as Float32Array]));
-  };
+  const { outputDir, keepCheckpoints, maxCheckpointGB } = run.config;
+  const weights = await readByWeight(run, (name) => name);
+  const optimizer = { m: await readByWeight(run, firstMoment), v: await readByWeight(run, secondMoment) };
+  for (const values of [weights, optimizer.m, optimizer.v]) checkFinite(run, progress, values);
   const folder = await saveCheckpoint(outputDir, {
     step: progress.step,
     runId: run.runId,
     config: run.modelConfig,
-    weights: await read((name) => name),
-    optimizer: { m: await read(firstMoment), v: await read(secondMoment) },
-    state: { progress, identity: run.identity },
+    weights,
+    optimizer,
+    state: { progress, identity: run.identity, engine: run.engine.description },
     tokenizerFolder: run.tokenizerFolder,
   });
   // The best and the last of this run stay; so nothing of an earlier run goes before there is something to replace it.
-  await pruneCheckpoints(outputDir, [checkpointName(progress.best.step), folder]);
+  const limit = {
+    count: keepCheckpoints,
+    bytes: maxCheckpointGB > 0 ? maxCheckpointGB * 1e9 : Number.POSITIVE_INFINITY,
+  };
+  await pruneCheckpoints(outputDir, [checkpointName(progress.best.step), folder], limit).catch((error: unknown) => {
+    throw diskProblem(`delete old checkpoints in ${outputDir}`, error);
+  });
   return folder;
+}
+
+/** Reads the weights of a run, or what belongs to each of them, from the engine. */
+export async function readByWeight(run: TrainingRun, nameOf: (weight: string) => string): Promise<Weights> {
+  const names = [...weightShapes(run.modelConfig).keys()];
+  const values = await run.engine.readVariables(names.map(nameOf));
+  return new Map(names.map((name) => [name, values.get(nameOf(name)) as Float32Array]));
+}
+
+function checkFinite({ config, engine }: TrainingRun, { step }: Progress, values: Weights): void {
+  for (const [name, array] of values) {
+    const bad = array.find((value) => !Number.isFinite(value));
+    if (bad === undefined) continue;
+    throw new RangeError(
+      problem({
+        cannot: `save the checkpoint of step ${step}`,
+        found: `${bad} in "${name}", made by ${engine.description}; the last checkpoint is whole`,
+        expected: "finite numbers",
+        fix: `resume from it: ${calmerSettings(config)}`,
+      }),
+    );
+  }
 }
 
 /** What the engine's variables start from: the checkpoint's values, or the model's weights and moments at zero. */
@@ -39,9 +75,32 @@ export function initialValues({ checkpoint, weights }: TrainingRun): Map<string,
   return values;
 }
 
-/** The weights that the run ends with: of the best evaluation, or the last ones where `keepBest` is off. */
-export async function finalWeights(run: TrainingRun, best: BestEvaluation): Promise<ReadonlyMap<string, Float32Array>> {
-  if (!run.config.keepBest) return run.engine.readVariables(weightShapes(run.modelConfig).keys());
+/**
+ * The weights that the run ends with: of the best evaluation, or the last ones where `keepBest` is off.
+ *
+ * @param unsaved weights of a best evaluation that the disk has refused
+ * @throws Error when the checkpoint of the best evaluation is lost
+ */
+export async function finalWeights(
+  run: TrainingRun,
+  { best }: Progress,
+  unsaved: { readonly step: number; readonly weights: Weights } | undefined,
+): Promise<Weights> {
+  const { keepBest, outputDir } = run.config;
+  if (!keepBest) return readByWeight(run, (name) => name);
   if (best.step === 0) return run.weights;
-  return (await loadCheckpoint(join(run.config.outputDir, checkpointName(best.step)))).weights;
+  if (unsaved?.step === best.step) return unsaved.weights;
+  try {
+    return (await loadCheckpoint(join(outputDir, checkpointName(best.step)))).weights;
+  } catch (error) {
+    throw new Error(
+      problem({
+        cannot: "end with the best weights",
+        found: (error as Error).message,
+        expected: `the checkpoint of step ${best.step}, the best evaluation`,
+        fix: "set keepBest: false and resume: true to end with the last weights",
+      }),
+      { cause: error },
+    );
+  }
 }

@@ -1,13 +1,14 @@
 /**
  * One optimiser step: a whole accumulation window, its loss summed over its tokens and divided by their number. In: compiled
  * steps, the run's progress, which moves on by one. Out: events. A loss or gradient that is not finite never reaches the
- * weights.
+ * weights, and the blocks that made it are left out from then on.
  */
-import { type Batch, trainingBatches } from "../data/batches.js";
+import { type Batch, batchesOf, epochOrder } from "../data/batches.js";
 import { problem } from "../message.js";
-import type { LogEvent, SkippedEvent, TrainEvent } from "./events.js";
-import type { TrainingSteps } from "./optimizer.js";
+import type { LogEvent, SkippedEvent, StepEvent, TrainEvent } from "./events.js";
+import type { StepResult, TrainingSteps } from "./optimizer.js";
 import type { RunPlan } from "./plan.js";
+import { nextLoss } from "./spikes.js";
 import { calmerSettings, learningRateOf, type Progress, type TrainingRun } from "./trainer-run.js";
 
 /** Refused steps in a row after which a run gives up. */
@@ -15,9 +16,10 @@ const refusalsBeforeStop = 3;
 
 /** Makes the steps of a run one after the other. */
 export class Stepper {
-  private refusals = 0;
-  private batches: Generator<Batch> | undefined;
+  private order: { readonly epoch: number; readonly blocks: Uint32Array } | undefined;
   private readonly firstStep: number;
+  /** Whether the last step failed in the update itself, which may have changed some of the weights. */
+  isTorn = false;
 
   /** @param elapsedSeconds training time of this process */
   constructor(
@@ -30,43 +32,51 @@ export class Stepper {
   }
 
   /**
-   * Makes one step.
+   * Makes one step. When it throws, the progress is that of before it.
    *
    * @throws RangeError when three steps in a row are not finite
    */
   async step(steps: TrainingSteps): Promise<TrainEvent[]> {
     const { run, plan, progress } = this;
-    const { config, now } = run;
-    const began = now();
-    const window = [...this.window()];
-    const last = window.pop() as Batch;
-    for (const batch of window) await steps.accumulate(batch);
-    const tokens = window.reduce((sum, batch) => sum + batch.targetCount, last.targetCount);
-    const learningRate = learningRateOf(config, plan, progress.step);
-    const { weightDecay, clipNorm } = config;
+    const { weightDecay, clipNorm, logEverySteps } = run.config;
+    const began = run.now();
+    const blocks = this.window();
+    if (blocks.length === 0) {
+      progress.step++;
+      return [this.skipped("every block of it was refused before", [])];
+    }
+    const batches = [...batchesOf(run.train, blocks, progress.microBatchSize)];
+    const tokens = batches.reduce((sum, batch) => sum + batch.targetCount, 0);
+    const learningRate = learningRateOf(run.config, plan, progress.step);
     const update = { step: progress.step + 1, learningRate, weightDecay, clipNorm, tokens };
-    const { nats, gradientNorm } = await steps.step(last, update);
-    const loss = nats / tokens;
+    const nats: number[] = [];
+    const last = batches.pop() as Batch;
+    this.isTorn = false;
+    for (const batch of batches) nats.push(await steps.accumulate(batch));
+    this.isTorn = true;
+    const result = await steps.step(last, update);
+    this.isTorn = false;
     progress.step++;
-    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) return [this.refuse(loss, gradientNorm)];
-    this.refusals = 0;
-    progress.logNats += nats;
+    const loss = result.nats / tokens;
+    if (!Number.isFinite(loss) || !Number.isFinite(result.gradientNorm)) return [this.refuse(result, nats, blocks)];
+    progress.refusalsInARow = 0;
+    progress.logNats += result.nats;
     progress.logTokens += tokens;
-    const secondsPerStep = this.elapsedSeconds() / (progress.step - this.firstStep);
-    const event: TrainEvent = {
+    const secondsPerStep = this.elapsedSeconds() / Math.max(1, progress.step - this.firstStep);
+    const event: StepEvent = {
       type: "step",
       step: progress.step,
       totalSteps: plan.total,
       epoch: progress.step / plan.perEpoch,
       loss,
-      gradientNorm,
+      gradientNorm: result.gradientNorm,
       learningRate,
-      tokensPerSecond: tokens / ((now() - began) / 1000),
+      tokensPerSecond: tokens / ((run.now() - began) / 1000),
       etaSeconds: (plan.total - progress.step) * secondsPerStep,
       memoryBytes: process.memoryUsage.rss(),
     };
-    const log = progress.step % config.logEverySteps === 0 ? this.flushLog() : undefined;
-    return log ? [event, log] : [event];
+    const log = progress.step % logEverySteps === 0 ? this.flushLog() : undefined;
+    return [event, ...this.spike(loss), ...(log ? [log] : [])];
   }
 
   /** The mean training loss since the last log, or undefined when there was no step. */
@@ -81,36 +91,60 @@ export class Stepper {
     return { type: "log", step, epoch: step / plan.perEpoch, loss, learningRate };
   }
 
-  private refuse(loss: number, gradientNorm: number): SkippedEvent {
-    const found = `loss ${loss} and gradient norm ${gradientNorm}`;
-    if (++this.refusals >= refusalsBeforeStop) {
-      throw new RangeError(
-        problem({
-          cannot: "go on training",
-          found: `${found} in ${refusalsBeforeStop} steps in a row; the weights are those of the last good step`,
-          expected: "finite numbers",
-          fix: calmerSettings(this.run.config),
-        }),
-      );
-    }
-    return { type: "skipped", step: this.progress.step, reason: `${found}: the weights are unchanged` };
+  private spike(loss: number): TrainEvent[] {
+    const { progress } = this;
+    const { mean: meanLoss } = progress.lossStatistics;
+    const { statistics, zScore } = nextLoss(progress.lossStatistics, loss);
+    progress.lossStatistics = statistics;
+    return zScore === undefined ? [] : [{ type: "spike", step: progress.step, loss, meanLoss, zScore }];
   }
 
-  // The batches of an epoch are shuffled once, and taken up where a resumed run stands.
-  private *window(): Generator<Batch> {
-    const { train, config } = this.run;
-    const { batchSize, gradientAccumulation, seed } = config;
-    const { step } = this.progress;
-    const stepOfEpoch = step % this.plan.perEpoch;
-    if (stepOfEpoch === 0 || !this.batches) {
-      const epoch = Math.floor(step / this.plan.perEpoch);
-      const startBatch = stepOfEpoch * gradientAccumulation;
-      this.batches = trainingBatches(train, { batchSize, seed, epoch, startBatch });
-    }
-    for (let taken = 0; taken < gradientAccumulation; taken++) {
-      const next = this.batches.next();
-      if (next.done) return;
-      yield next.value;
-    }
+  /** @param nats summed losses of all micro-batches but the last */
+  private refuse(result: StepResult, nats: readonly number[], window: Uint32Array): SkippedEvent {
+    const { progress, run } = this;
+    const blocks = blamed(result.nats, nats, window, progress.microBatchSize);
+    progress.quarantined.push(...blocks);
+    const found = `loss ${result.nats} and gradient norm ${result.gradientNorm}`;
+    const event = this.skipped(`${found}: the weights are unchanged`, blocks);
+    if (++progress.refusalsInARow < refusalsBeforeStop) return event;
+    const inARow = `in ${refusalsBeforeStop} steps in a row, the last on ${listed(event.documents)}`;
+    throw new RangeError(
+      problem({
+        cannot: "go on training",
+        found: `${found} ${inARow}; the weights are those of the last good step`,
+        expected: "finite numbers",
+        fix: calmerSettings(run.config),
+      }),
+    );
   }
+
+  private skipped(reason: string, blocks: readonly number[]): SkippedEvent {
+    const documents = [...new Set(blocks.flatMap((block) => this.run.train.documentsOf(block)))];
+    return { type: "skipped", step: this.progress.step, reason, blocks, documents };
+  }
+
+  // Blocks of the next step. An epoch is shuffled once, and taken up where a resumed run stands.
+  private window(): Uint32Array {
+    const { train, config } = this.run;
+    const { step, quarantined } = this.progress;
+    const epoch = Math.floor(step / this.plan.perEpoch);
+    if (this.order?.epoch !== epoch) this.order = { epoch, blocks: epochOrder(train, { seed: config.seed, epoch }) };
+    const size = config.batchSize * config.gradientAccumulation;
+    const begin = (step % this.plan.perEpoch) * size;
+    return this.order.blocks.subarray(begin, begin + size).filter((block) => !quarantined.includes(block));
+  }
+}
+
+// The blocks of the micro-batches whose loss is not finite. The loss of the last one is known only as part of the whole,
+// and where every loss is finite but the gradient is not, the whole window is to blame.
+function blamed(total: number, nats: readonly number[], window: Uint32Array, size: number): number[] {
+  const bad = nats.flatMap((value, i) => (Number.isFinite(value) ? [] : [i]));
+  if (bad.length === 0 && !Number.isFinite(total)) bad.push(nats.length);
+  if (bad.length === 0) return [...window];
+  return bad.flatMap((i) => [...window.subarray(i * size, (i + 1) * size)]);
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 3).map((name) => `"${name}"`);
+  return `document ${shown.join(", ")}${names.length > 3 ? ` and ${names.length - 3} more` : ""}`;
 }

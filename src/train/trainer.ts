@@ -3,83 +3,119 @@
  * place for checkpoints. Out: a stream of events; the best weights are returned at the end. It loads no files by name,
  * draws nothing and prints nothing. When its consumer leaves early, it writes a checkpoint at the step boundary.
  */
+import { isOutOfMemory } from "../engine/errors.js";
+import { DiskError, diskProblem } from "../files.js";
 import type { TrainEvent } from "./events.js";
 import { compileEvaluation, compileTraining, trainingVariables } from "./optimizer.js";
 import { planRun } from "./plan.js";
 import { evaluateRun } from "./trainer-evaluate.js";
-import { progressOf, type TrainingResult, type TrainingRun } from "./trainer-run.js";
-import { finalWeights, initialValues, saveRun } from "./trainer-save.js";
+import { halveMicroBatch, rewind } from "./trainer-memory.js";
+import { type Progress, progressOf, type TrainingResult, type TrainingRun } from "./trainer-run.js";
+import { finalWeights, initialValues, readByWeight, saveRun, type Weights } from "./trainer-save.js";
 import { Stepper } from "./trainer-step.js";
 
 /**
  * Trains.
  *
  * @returns after the last event: the best weights and how the run ended
- * @throws RangeError when three steps in a row are not finite
+ * @throws RangeError when three steps in a row are not finite, or a single block does not fit in memory
  */
 export async function* runTraining(run: TrainingRun): AsyncGenerator<TrainEvent, TrainingResult> {
-  const { config, modelConfig, engine } = run;
+  const { config, engine } = run;
   const plan = planRun(config, run.train.count);
-  const progress = progressOf(run.checkpoint);
+  const progress = progressOf(run);
   const started = run.now();
   const secondsBefore = progress.seconds;
   const elapsedSeconds = () => (run.now() - started) / 1000;
-  const budgetSeconds = 60 * config.maxMinutes;
   const stepper = new Stepper(run, plan, progress, elapsedSeconds);
-  await engine.createVariables(trainingVariables(modelConfig, initialValues(run)));
-  const separateDocuments = run.train.documentEnd !== undefined;
-  const shape = { B: config.batchSize, T: config.blockSize, separateDocuments };
-  const steps = compileTraining(engine, modelConfig, shape);
-  const evaluate = await compileEvaluation(engine, modelConfig, shape);
-  let saved = run.checkpoint ? progress.step : 0;
-  let atBoundary = false;
-  let reason: TrainingResult["reason"] = "completed";
+  await engine.createVariables(trainingVariables(run.modelConfig, initialValues(run)));
+  let programs = await compilePrograms(run, progress);
+  const logStart = await syncLog(run);
+  let saved = progress.step;
+  let unsavedBest: { readonly step: number; readonly weights: Weights } | undefined;
+
   const save = async () => {
     progress.seconds = secondsBefore + elapsedSeconds();
+    progress.logBytes = await syncLog(run);
     const folder = await saveRun(run, progress);
     saved = progress.step;
     return folder;
   };
+  // A disk that refuses does not end a run: the next checkpoint may find room.
+  const trySave = async (): Promise<TrainEvent> => {
+    const { step, best } = progress;
+    try {
+      return { type: "checkpoint", step, folder: await save(), isBest: best.step === step };
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      if (best.step === step) unsavedBest = { step, weights: await readByWeight(run, (name) => name) };
+      const last = saved > 0 ? `its last checkpoint is that of step ${saved}` : "it has no checkpoint yet";
+      return { type: "warning", message: `${error.message} The run goes on; ${last}.` };
+    }
+  };
+  const shrink = async (error: Error): Promise<TrainEvent> => {
+    if (stepper.isTorn) {
+      await rewind(run, progress, saved);
+      await run.log?.cut(Math.max(logStart, progress.logBytes));
+    }
+    const event = halveMicroBatch(run, progress, error);
+    programs = await compilePrograms(run, progress);
+    return event;
+  };
+  const isOutOfTime = () =>
+    config.maxMinutes > 0 && progress.step > 0 && secondsBefore + elapsedSeconds() >= 60 * config.maxMinutes;
+  const isSaveDue = () => {
+    const every = config.checkpointEverySteps;
+    const { step, evaluatedStep } = progress;
+    return step > saved && (evaluatedStep === step || (every > 0 && step % every === 0));
+  };
+  const ending = (outOfTime: boolean): TrainingResult["reason"] | undefined => {
+    const { earlyStoppingPatience } = config;
+    if (earlyStoppingPatience > 0 && progress.evaluationsWithoutImprovement >= earlyStoppingPatience) {
+      return "early-stopping";
+    }
+    if (progress.step >= plan.total) return "completed";
+    if (outOfTime) return "time-limit";
+    return run.signal?.aborted ? "aborted" : undefined;
+  };
+
+  let atBoundary = true;
+  let reason: TrainingResult["reason"] | undefined;
   try {
+    // The process that saved it was cut off before it could say so.
+    if (run.checkpoint) {
+      const { step, best } = progress;
+      yield { type: "checkpoint", step, folder: run.checkpoint.folder, isBest: best.step === step };
+    }
     while (true) {
-      const isOutOfTime = budgetSeconds > 0 && progress.step > 0 && secondsBefore + elapsedSeconds() >= budgetSeconds;
-      const isDue = isOutOfTime || plan.evaluationSteps.has(progress.step);
-      if (isDue && progress.evaluatedStep !== progress.step) {
-        atBoundary = false;
-        const evaluation = await evaluateRun(run, plan, progress, evaluate);
-        const folder = progress.step > 0 ? await save() : undefined;
-        atBoundary = true;
-        yield evaluation;
-        if (folder) yield { type: "checkpoint", step: saved, folder, isBest: evaluation.isBest };
-      }
-      const { earlyStoppingPatience } = config;
-      if (earlyStoppingPatience > 0 && progress.evaluationsWithoutImprovement >= earlyStoppingPatience) {
-        reason = "early-stopping";
-        break;
-      }
-      if (progress.step >= plan.total) break;
-      if (isOutOfTime) {
-        reason = "time-limit";
-        break;
-      }
-      if (run.signal?.aborted) {
-        reason = "aborted";
-        break;
+      const outOfTime = isOutOfTime();
+      const isDue = (outOfTime || plan.evaluationSteps.has(progress.step)) && progress.evaluatedStep !== progress.step;
+      if (!isDue) {
+        if (isSaveDue()) yield await trySave();
+        reason = ending(outOfTime);
+        if (reason) break;
       }
       atBoundary = false;
-      const events = await stepper.step(steps);
+      const events: TrainEvent[] = [];
+      try {
+        if (isDue) events.push(await evaluateRun(run, plan, progress, programs.evaluate));
+        else events.push(...(await stepper.step(programs.training)));
+      } catch (error) {
+        if (!isOutOfMemory(error)) throw error;
+        events.push(await shrink(error));
+      }
       atBoundary = true;
       for (const event of events) yield event;
     }
     const last = reason === "aborted" ? undefined : stepper.flushLog();
     if (last) yield last;
-    if (saved < progress.step) yield { type: "checkpoint", step: progress.step, folder: await save(), isBest: false };
+    if (saved < progress.step) yield await trySave();
   } finally {
     // The consumer left between two steps (a break, or Stop in a notebook): nothing of the run is lost.
-    if (atBoundary && saved < progress.step) await save();
+    if (atBoundary && reason === undefined && saved < progress.step) await save();
   }
   return {
-    weights: await finalWeights(run, progress.best),
+    weights: await finalWeights(run, progress, unsavedBest),
     step: progress.step,
     reason,
     seconds: secondsBefore + elapsedSeconds(),
@@ -87,4 +123,19 @@ export async function* runTraining(run: TrainingRun): AsyncGenerator<TrainEvent,
     validationLoss: config.keepBest ? progress.best.validationLoss : progress.lastLoss,
     baseLoss: progress.baseLoss,
   };
+}
+
+async function compilePrograms({ engine, modelConfig, config, train }: TrainingRun, { microBatchSize }: Progress) {
+  const separateDocuments = train.documentEnd !== undefined;
+  const shape = { B: microBatchSize, T: config.blockSize, separateDocuments };
+  const training = compileTraining(engine, modelConfig, shape);
+  return { training, evaluate: await compileEvaluation(engine, modelConfig, shape) };
+}
+
+async function syncLog({ log }: TrainingRun): Promise<number> {
+  try {
+    return (await log?.sync()) ?? 0;
+  } catch (error) {
+    throw diskProblem("save the run log", error);
+  }
 }

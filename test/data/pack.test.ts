@@ -32,6 +32,16 @@ test("block() gives T+1 tokens that begin where the block before ended", () => {
   }
 });
 
+test("documentsOf() names the documents whose tokens a block has", () => {
+  const blockSize = 16;
+  const blocks = packDocuments(documents, tokenizer, blockSize);
+  const owners = documents.flatMap(({ id, text }) => [...tokenizer.encode(text), 0].map(() => id));
+  for (let i = 0; i < blocks.count; i++) {
+    const expected = new Set(owners.slice(i * blockSize, (i + 1) * blockSize + 1));
+    assert.deepEqual(blocks.documentsOf(i), [...expected]);
+  }
+});
+
 test("packDocuments() counts the text in UTF-8 bytes, for bits per byte", () => {
   const bytes = documents.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);
   assert.equal(packDocuments(documents, tokenizer, 16).textBytes, bytes);

@@ -24,8 +24,12 @@ export const tinyModel = {
 export function tinyBlocks(count: number, seed: number): PackedBlocks {
   const random = seededRandom(seed);
   const tokens = Uint32Array.from({ length: count * 8 + 1 }, () => random.integer(50));
+  const views = {
+    block: (i: number) => tokens.subarray(i * 8, i * 8 + 9),
+    documentsOf: (i: number) => [`document ${i}`],
+  };
   const sizes = { sourceTokens: tokens.length, droppedTokens: 0, textBytes: tokens.length * 3 };
-  return { tokens, blockSize: 8, count, ...sizes, block: (i) => tokens.subarray(i * 8, i * 8 + 9) };
+  return { tokens, blockSize: 8, count, ...sizes, ...views };
 }
 
 /** Trains: ten steps an epoch unless the knobs say otherwise. */

@@ -80,7 +80,7 @@ test("trainingFigure() shows refused steps and leaves out losses that are not fi
   );
   const { data, description } = trainingFigure([
     ...events,
-    { type: "skipped", step: 7, reason: "loss is not a number" },
+    { type: "skipped", step: 7, reason: "loss is not a number", blocks: [], documents: [] },
   ]);
   assert.deepEqual(scatter(data, "refused step").x, [7]);
   assert.ok(!scatter(data, "training loss").x.includes(7));

@@ -148,7 +148,7 @@ test("watch() prints one line a log, evaluation and checkpoint in a terminal, an
     5,
     0,
     { type: "warning", message: "the disk is nearly full" },
-    { type: "skipped", step: 4, reason: "loss is not a number" },
+    { type: "skipped", step: 4, reason: "loss is not a number", blocks: [], documents: [] },
   );
   await watch(player(events).stream, { print: (line) => lines.push(line) });
   assert.deepEqual(lines, [

@@ -18,7 +18,7 @@ export const snapshotFolder = join(packageRoot(), "test", "fixtures", "view");
 export function snapshots(): ReadonlyMap<string, string> {
   const crashed = [
     ...sampleRun().slice(0, 350),
-    { type: "skipped" as const, step: 222, reason: "loss is not a number" },
+    { type: "skipped" as const, step: 222, reason: "loss is not a number", blocks: [], documents: [] },
   ];
   const figures = {
     training: trainingFigure(sampleRun({ reason: "early-stopping" })),
