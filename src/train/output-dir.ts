@@ -3,9 +3,10 @@
  * until it is closed. A second run in it is refused; the lock of a process that is gone is taken over, known by machine,
  * process number and, on Linux, the time at which that process started. It knows no checkpoints.
  */
-import { link, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { link, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { diskProblem, isAlive, sweepTemporary, temporaryPath, writeFileAtomic } from "../files.js";
 import { problem } from "../message.js";
 
@@ -64,11 +65,9 @@ async function lock(folder: string): Promise<() => Promise<void>> {
   const start = await processStart(process.pid);
   const mine = `${JSON.stringify({ pid: process.pid, host: hostname(), ...(start && { start }) } satisfies Owner)}\n`;
   while (!(await create(path, mine))) {
-    const found = await readFile(path, "utf8").catch(() => undefined);
-    if (found === undefined) continue;
-    const owner = parseOwner(found);
+    const owner = await ownerOf(path);
     if (owner && (await isRunning(owner))) throw await taken(folder, path, owner);
-    await removeStale(path, found);
+    await removeStale(path, mine);
   }
   return async () => {
     if ((await readFile(path, "utf8").catch(() => undefined)) === mine) await rm(path, { force: true });
@@ -94,16 +93,25 @@ async function create(path: string, content: string): Promise<boolean> {
   }
 }
 
-// Two processes may find the same stale lock: the slower one would remove the new lock of the faster, and puts it back.
-async function removeStale(path: string, content: string): Promise<void> {
-  const aside = temporaryPath(path);
-  try {
-    await rename(path, aside);
-  } catch {
+// One at a time, by a lock of its own: of two that have found the same stale lock, the slower would remove the faster one's.
+async function removeStale(path: string, mine: string): Promise<void> {
+  const guard = `${path}.takeover`;
+  if (!(await create(guard, mine))) {
+    const owner = await ownerOf(guard);
+    if (owner && (await isRunning(owner))) await sleep(10);
+    else await rm(guard, { force: true });
     return;
   }
-  if ((await readFile(aside, "utf8")) !== content) await link(aside, path).catch(() => undefined);
-  await rm(aside, { force: true });
+  try {
+    const owner = await ownerOf(path);
+    if (!owner || !(await isRunning(owner))) await rm(path, { force: true });
+  } finally {
+    await rm(guard, { force: true });
+  }
+}
+
+async function ownerOf(path: string): Promise<Owner | undefined> {
+  return parseOwner(await readFile(path, "utf8").catch(() => ""));
 }
 
 function parseOwner(text: string): Owner | undefined {
