@@ -24,6 +24,8 @@ export interface NodeSpec {
   readonly inputs?: readonly (TfOutput | readonly TfOutput[])[];
   readonly attributes?: Readonly<Record<string, Attribute>>;
   readonly after?: readonly Pointer[];
+  /** Default: the next number. */
+  readonly name?: string;
 }
 
 /** Calls a C function with a status and throws what it reports. */
@@ -86,19 +88,37 @@ export function takeFloats(library: TensorFlowLibrary, tensor: Pointer): Float32
   return values;
 }
 
-/** Builds operations into one TF_Graph; names are unique by a running number. */
+/**
+ * Builds operations into one TF_Graph; names are unique by a running number. TensorFlow's optimiser of graphs goes by names
+ * where it orders terms of a sum, so the names of a program depend on nothing but the program: else a resumed run, which
+ * created its variables in another way, would differ in the last bit.
+ */
 export class TensorFlowGraph {
   readonly graph: Pointer;
+  private programs = 0;
+  private prefix = "";
   private count = 0;
 
   constructor(private readonly library: TensorFlowLibrary) {
     this.graph = library.newGraph();
   }
 
+  /** Names what is added by `build` by its place in it. */
+  program<Result>(build: () => Result): Result {
+    const { prefix, count } = this;
+    this.prefix = `program${this.programs++}/`;
+    this.count = 0;
+    try {
+      return build();
+    } finally {
+      Object.assign(this, { prefix, count });
+    }
+  }
+
   /** Adds an operation and returns its TF_Operation. */
-  operation(type: string, { inputs = [], attributes = {}, after = [] }: NodeSpec): Pointer {
+  operation(type: string, { inputs = [], attributes = {}, after = [], name = this.nextName(type) }: NodeSpec): Pointer {
     const { library } = this;
-    const description = library.newOperation(this.graph, type, `${type}_${this.count++}`);
+    const description = library.newOperation(this.graph, type, name);
     for (const input of inputs) {
       if ("oper" in input) library.addInput(description, input);
       else library.addInputList(description, input, input.length);
@@ -106,6 +126,10 @@ export class TensorFlowGraph {
     for (const operation of after) library.addControlInput(description, operation);
     for (const [name, attribute] of Object.entries(attributes)) this.setAttribute(description, name, attribute);
     return withStatus(library, `build a TensorFlow ${type}`, (status) => library.finishOperation(description, status));
+  }
+
+  private nextName(type: string): string {
+    return `${this.prefix}${String(this.count++).padStart(6, "0")}_${type}`;
   }
 
   /** Adds an operation and returns its first output. */

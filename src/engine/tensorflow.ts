@@ -118,10 +118,11 @@ class TensorFlowEngine implements Engine {
     precision = this.precision,
   ): Promise<CompiledStep<Input, Output>> {
     const program = trace(step, { name, inputs, variables: this.shapes, precision });
-    const emitted =
+    const emitted = this.graph.program(() =>
       this.form === "xla"
         ? emitXlaCall(program, this.graph, this.handles, this.platform)
-        : emitTensorFlow(program, this.graph, this.handles);
+        : emitTensorFlow(program, this.graph, this.handles),
+    );
     const run = (values: Readonly<Record<Input, HostArray>>) => this.runStep(emitted, inputs, values);
     return { program, run: run as CompiledStep<Input, Output>["run"] };
   }
@@ -199,7 +200,7 @@ class TensorFlowEngine implements Engine {
     const known = this.handles.get(name);
     if (known) return known;
     const attributes = { dtype: { type: "float32" }, shape: { shape }, shared_name: { string: name } } as const;
-    const handle = this.graph.output("VarHandleOp", { attributes });
+    const handle = this.graph.output("VarHandleOp", { attributes, name: `variable${this.handles.size}` });
     this.handles.set(name, handle);
     this.shapes.set(name, shape);
     return handle;
