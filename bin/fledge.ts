@@ -43,6 +43,27 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
       load: async () => (await import("./commands/push.js")).pushModel,
     },
   ],
+  [
+    "chat",
+    {
+      summary: "talk with a model in the terminal",
+      load: async () => (await import("./commands/chat.js")).chat,
+    },
+  ],
+  [
+    "generate",
+    {
+      summary: "let a model continue a text",
+      load: async () => (await import("./commands/generate.js")).generate,
+    },
+  ],
+  [
+    "serve",
+    {
+      summary: "answer OpenAI's API with a model, and show a page to try it",
+      load: async () => (await import("./commands/serve.js")).serve,
+    },
+  ],
 ]);
 
 async function main(words: readonly string[]): Promise<number> {

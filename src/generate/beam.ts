@@ -78,7 +78,7 @@ export async function searchBeams(
       const worst = finished.length === beams ? (finished.at(-1) as Beam).score : excluded;
       if (best === undefined || best.score / length ** lengthPenalty <= worst) return result(finished, endOfTextId);
       await cache.reorder(going.slice(0, beams).map((i) => parents[i] as number));
-      logits = await cache.advance(Int32Array.from(running, ({ tokens }) => tokens.at(-1) as number));
+      logits = await cache.advance(running.map(({ tokens }) => tokens.at(-1) as number));
     }
   } finally {
     cache.release();

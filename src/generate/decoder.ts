@@ -11,8 +11,12 @@ import type { Gpt2Config } from "../model/gpt2-config.js";
 type PrefillStep = CompiledStep<"tokens" | "starts", "logits">;
 type TokenStep = CompiledStep<"tokens" | "slot" | "starts", "logits">;
 
-// Lengths that are compiled: 16, 24, 32, 48, 64, 96, …, so that at most a third of a length is padding.
-const shortestLength = 16;
+// Rows, prompts and caches are rounded up to powers of two: a compiled step costs half a second and some 30 MB that
+// TensorFlow keeps, and a row or a slot of padding costs little.
+const shortestPrompt = 16;
+const fewestSlots = 64;
+// A cache up to this many times longer than needed is taken rather than another made.
+const spareFactor = 8;
 // Caches that nobody uses keep at most this much memory for the next who asks.
 const idleBytesLimit = 256e6;
 
@@ -36,16 +40,19 @@ export class Decoder {
    */
   async open(prompts: readonly number[], newTokens: number): Promise<DecodeCache> {
     const { positions } = this.config;
-    const padded = lengthClass(Math.max(...prompts));
-    const slots = lengthClass(padded + Math.min(newTokens, positions));
-    const fits = this.idle.find((cache) => cache.rows === prompts.length && cache.slots === slots);
+    const rows = powerOfTwo(prompts.length, 1);
+    const padded = powerOfTwo(Math.max(...prompts), shortestPrompt);
+    const slots = powerOfTwo(padded + Math.min(newTokens, positions), fewestSlots);
+    const [fits] = this.idle
+      .filter((cache) => cache.rows === rows && cache.slots >= slots && cache.slots <= spareFactor * slots)
+      .sort((a, b) => a.slots - b.slots);
     if (fits) {
       this.idle = this.idle.filter((cache) => cache !== fits);
       return fits;
     }
     const prefix = `cache${this.count++}`;
     const give = (cache: DecodeCache) => this.keep(cache);
-    const cache = new DecodeCache(this.engine, this.config, prompts.length, slots, prefix, give);
+    const cache = new DecodeCache(this.engine, this.config, rows, slots, prefix, give);
     await cache.create();
     return cache;
   }
@@ -67,11 +74,12 @@ export class DecodeCache {
   private reorderStep?: Promise<CompiledStep<"parents", never>>;
   private starts: Int32Array;
   private used = 0;
+  private filled = 0;
 
   constructor(
     private readonly engine: Engine,
     private readonly config: Gpt2Config,
-    /** B. */
+    /** B, at least as many as there are prompts. */
     readonly rows: number,
     /** P. */
     readonly slots: number,
@@ -113,12 +121,12 @@ export class DecodeCache {
   /**
    * Reads the prompts; what was in the cache is gone.
    *
-   * @param prompts B rows of 1 … positions ids
-   * @returns [B, V] logits of what follows each
+   * @param prompts at most B rows of 1 … positions ids
+   * @returns [prompts, V] logits of what follows each
    */
   async prefill(prompts: readonly (readonly number[])[]): Promise<Float32Array> {
     const longest = Math.max(...prompts.map((prompt) => prompt.length));
-    const T = Math.min(this.slots, lengthClass(longest));
+    const T = Math.min(this.slots, powerOfTwo(longest, shortestPrompt));
     const compiled = this.prefills.get(T) ?? this.compilePrefill(T);
     this.prefills.set(T, compiled);
     const tokens = new Int32Array(this.rows * T);
@@ -126,32 +134,43 @@ export class DecodeCache {
       tokens.set(prompt, (row + 1) * T - prompt.length);
       this.starts[row] = T - prompt.length;
     });
+    this.starts.fill(T - 1, prompts.length);
     this.used = T;
-    return (await (await compiled).run({ tokens, starts: this.starts })).logits;
+    this.filled = prompts.length;
+    const { logits } = await (await compiled).run({ tokens, starts: this.starts });
+    return this.filledRows(logits);
   }
 
   /**
    * Takes in one token a row.
    *
-   * @param tokens [B] ids
-   * @returns [B, V] logits of what follows each
+   * @param ids one for each prompt
+   * @returns [prompts, V] logits of what follows each
    */
-  async advance(tokens: Int32Array): Promise<Float32Array> {
+  async advance(ids: readonly number[]): Promise<Float32Array> {
     this.step ??= this.compileStep();
+    const tokens = new Int32Array(this.rows);
+    tokens.set(ids);
     const slot = Int32Array.of(this.used++);
-    return (await (await this.step).run({ tokens, slot, starts: this.starts })).logits;
+    const { logits } = await (await this.step).run({ tokens, slot, starts: this.starts });
+    return this.filledRows(logits);
   }
 
   /**
    * Makes each row a copy of another: how a beam search goes on with its best beams.
    *
-   * @param parents [B], which row each row becomes
+   * @param rows for each prompt, which row it becomes
    */
-  async reorder(parents: readonly number[]): Promise<void> {
-    if (parents.every((parent, row) => parent === row)) return;
+  async reorder(rows: readonly number[]): Promise<void> {
+    if (rows.every((parent, row) => parent === row)) return;
     this.reorderStep ??= this.compileReorder();
-    await (await this.reorderStep).run({ parents: Int32Array.from(parents) });
-    this.starts = Int32Array.from(parents, (parent) => this.starts[parent] as number);
+    const parents = Int32Array.from({ length: this.rows }, (_, row) => rows[row] ?? row);
+    await (await this.reorderStep).run({ parents });
+    this.starts = parents.map((parent) => this.starts[parent] as number);
+  }
+
+  private filledRows(logits: Float32Array): Float32Array {
+    return logits.subarray(0, (logits.length / this.rows) * this.filled);
   }
 
   private names(): string[] {
@@ -214,8 +233,6 @@ export class DecodeCache {
   }
 }
 
-// The next of 16, 24, 32, 48, 64, 96, …
-function lengthClass(length: number): number {
-  const power = Math.max(shortestLength, 2 ** Math.ceil(Math.log2(length)));
-  return length <= 0.75 * power && power > shortestLength ? 0.75 * power : power;
+function powerOfTwo(least: number, smallest: number): number {
+  return Math.max(smallest, 2 ** Math.ceil(Math.log2(least)));
 }

@@ -92,7 +92,7 @@ export async function* generateRows(
 async function advance(cache: DecodeCache, states: readonly Row[]): Promise<Float32Array> {
   const shortened = states.filter((state) => state.shorten()).length;
   if (shortened === 0 && cache.room > 0) {
-    return cache.advance(Int32Array.from(states, (state) => state.context.at(-1) as number));
+    return cache.advance(states.map((state) => state.context.at(-1) as number));
   }
   return cache.prefill(states.map((state) => state.context));
 }

@@ -17,7 +17,7 @@ for (const name of engineNames) {
     let logits = await cache.prefill([tokens]);
     while (tokens.length < golden.greedy.length) {
       tokens.push(greedy(logits));
-      logits = await cache.advance(Int32Array.of(tokens.at(-1) as number));
+      logits = await cache.advance([tokens.at(-1) as number]);
     }
     assert.deepEqual(tokens, golden.greedy);
     await opened.engine.dispose();
@@ -34,14 +34,14 @@ for (const name of engineNames) {
       8,
     );
     let together = await batch.prefill(prompts);
-    for (const token of added) together = await batch.advance(Int32Array.of(token, token, token));
+    for (const token of added) together = await batch.advance([token, token, token]);
     const alone = await decoder.open([24], 8);
     for (const [row, prompt] of prompts.entries()) {
       const anew = await alone.prefill([[...prompt, ...added]]);
       assert.ok(relativeError(together.subarray(row * V, (row + 1) * V), anew) < 1e-5, `row ${row} of the batch`);
     }
     await batch.reorder([1, 1, 0]);
-    const moved = await batch.advance(Int32Array.of(3, 5, 3));
+    const moved = await batch.advance([3, 5, 3]);
     const parents = [
       [...(prompts[1] ?? []), ...added, 3],
       [...(prompts[1] ?? []), ...added, 5],
