@@ -23,6 +23,12 @@ export { chooseEngine, type EngineChoice, type EngineOptions, findTensorFlow } f
 export type { CompiledStep, Engine, EngineName, StepFunction, TensorSpec, Variables } from "./engine/engine.js";
 export { describeProgram, type Program } from "./engine/program.js";
 export { type Explanation, explainConfig } from "./explain.js";
+// 6 Take it elsewhere: other programs, the Hugging Face Hub.
+export type { ExportedFile, ExportOptions } from "./export/exported.js";
+export { exportGguf, type GgufDtype } from "./export/gguf.js";
+export { exportOnnx } from "./export/onnx.js";
+export type { OnnxDtype } from "./export/onnx-weights.js";
+export { type Pushed, type PushOptions, type PushPlan, planPush, push } from "./export/push.js";
 // 4 Train.
 export { type TrainOptions, train } from "./fine-tune.js";
 export type { GeneratedPiece, GeneratedToken } from "./generate/generate.js";
@@ -30,6 +36,7 @@ export type { GenerateOptions } from "./generate/options.js";
 // 5 Evaluate.
 export type { SamplingOptions } from "./generate/sampler.js";
 export { type MeasuredLoss, openModel, type TextModel, type TextToken } from "./generate/text-model.js";
+export { type HubSettings, hubSettings } from "./hub/settings.js";
 export { type Gpt2Config, parameterCount } from "./model/gpt2-config.js";
 export { loadPretrained, type PretrainedModel } from "./model/pretrained.js";
 // 6 Experiment and scale: whatever a learner changes, quick mode keeps it short in tests.

@@ -3,16 +3,13 @@
  * `gguf/model-f32.gguf` and its smaller forms, tokenizer inside. Weights are turned and narrowed one at a time while they are
  * written. Sources: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md; names of GPT-2's arrays as llama.cpp reads them.
  */
-import { mkdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { readTokenizer, type TokenizerParts } from "../data/tokenizer-file.js";
 import { sizeOf } from "../engine/program.js";
-import { diskProblem, writeFileAtomic } from "../files.js";
 import { problem } from "../message.js";
 import { type Gpt2Config, weightShapes } from "../model/gpt2-config.js";
 import { toFloat16 } from "../model/half.js";
-import { loadPretrained } from "../model/pretrained.js";
-import { checkDtypes, type ExportedFile } from "./exported.js";
+import { checkDtypes, type ExportedFile, type ExportOptions, openForExport, writeExport } from "./exported.js";
 import { arrayOf, type Field, field, GgufText } from "./gguf-fields.js";
 import { Q8_BLOCK, quantizeBlocks } from "./quantize.js";
 
@@ -30,38 +27,26 @@ const ALIGNMENT = 32;
 /**
  * Writes a saved model as GGUF.
  *
- * @param folder of a saved GPT-2, or `fledge-base`; the files go into its `gguf/`
+ * @param folder of a saved GPT-2; the files go into its `gguf/`. With `into`, any model that `loadPretrained` knows
  * @param options.dtypes `f32`, `f16` (half the size), `q8_0` (a quarter). Default: `f16`
  * @returns the files, in the order asked for
- * @throws RangeError for an unknown dtype, or a tokenizer with more tokens than the model; as `loadPretrained` and `loadTokenizer` for a folder that holds no model
+ * @throws RangeError for an unknown dtype, a tokenizer with more tokens than the model, or a name without `into`; as
+ * `loadPretrained` and `loadTokenizer`
  * @example
  * const [file] = await exportGguf("./final_model", { dtypes: ["q8_0"] }); // llama-cli -m final_model/gguf/model-q8_0.gguf
  */
-export async function exportGguf(
-  folder: string,
-  { dtypes = ["f16"] }: { readonly dtypes?: readonly GgufDtype[] } = {},
-): Promise<ExportedFile[]> {
+export async function exportGguf(folder: string, options: ExportOptions<GgufDtype> = {}): Promise<ExportedFile[]> {
+  const { dtypes = ["f16"], into } = options;
   checkDtypes(dtypes, ggufDtypes, "GGUF");
-  const model = await loadPretrained(folder);
+  const { model, target } = await openForExport(folder, into);
   const tokenizer = await readTokenizer(model.folder);
-  const target = join(model.folder, "gguf");
   const files: ExportedFile[] = [];
   for (const dtype of dtypes) {
-    const path = join(target, `model-${dtype}.gguf`);
-    const fields = [
-      ...modelFields(model.config, basename(model.folder), dtype),
-      ...tokenizerFields(model.config, tokenizer),
-    ];
+    const fields = [...modelFields(model.config, basename(target), dtype), ...tokenizerFields(model.config, tokenizer)];
     const tensors = ggufTensors(model.config, model.weights, dtype);
     const head = header(fields, tensors);
-    try {
-      await mkdir(target, { recursive: true });
-      await writeFileAtomic(path, pieces(head, tensors));
-    } catch (error) {
-      throw diskProblem(`write ${path}`, error);
-    }
     const bytes = tensors.reduce((sum, { byteLength }) => sum + aligned(byteLength), head.byteLength);
-    files.push({ path, bytes });
+    files.push(await writeExport(join(target, "gguf", `model-${dtype}.gguf`), pieces(head, tensors), bytes));
   }
   return files;
 }

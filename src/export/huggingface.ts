@@ -30,8 +30,8 @@ export interface ModelFolderContent extends ModelContent {
   readonly extraFiles?: ReadonlyMap<string, FileContent>;
 }
 
-// Tokenizer files in every form transformers writes them; only the first is a must.
-const TOKENIZER_FILES = [
+/** Tokenizer files in every form transformers writes them; only the first is a must. */
+export const TOKENIZER_FILES = [
   "tokenizer.json",
   "tokenizer_config.json",
   "special_tokens_map.json",

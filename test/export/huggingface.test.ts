@@ -11,6 +11,7 @@ import { loadPretrained } from "../../src/model/pretrained.js";
 import { readSafetensors } from "../../src/model/safetensors.js";
 import { packageRoot } from "../../src/paths.js";
 import { golden, goldenFolder } from "../golden.js";
+import { clearQuestions, ownTexts, question } from "./base-model.js";
 import { askPython, type LoadedFolder, missingPython } from "./python.js";
 
 const tokenizerFolder = join(packageRoot(), "models/fledge-base");
@@ -90,7 +91,7 @@ test("a saved folder gives Python's transformers the golden logits within 1e-4 a
   if (missing) return context.skip(missing);
   const folder = await saveModelFolder(join(root, "python"), await goldenContent());
   const mask = golden.batches.attention_mask[0] as number[][];
-  const question = {
+  const asked = {
     ids: golden.batches.input_ids[0],
     mask,
     prompt: golden.greedy.slice(0, 3),
@@ -98,7 +99,7 @@ test("a saved folder gives Python's transformers the golden logits within 1e-4 a
     text: TEXT,
   };
   const questionPath = join(root, "question.json");
-  await writeFile(questionPath, JSON.stringify(question));
+  await writeFile(questionPath, JSON.stringify(asked));
   const answer = await askPython<LoadedFolder>("load_folder.py", folder, questionPath);
 
   assert.deepEqual(answer.missing, []);
@@ -116,6 +117,19 @@ test("a saved folder gives Python's transformers the golden logits within 1e-4 a
   }
   assert.deepEqual(answer.greedy, golden.greedy);
   assert.deepEqual(answer.textIds, [...(await loadTokenizer(folder)).encode(TEXT)]);
+});
+
+test("a saved folder lets the pipeline of Python's transformers write Fledge's greedy texts and end at end-of-text", async (context) => {
+  const missing = await missingPython("torch, transformers");
+  if (missing) return context.skip(missing);
+  const { config, weights } = await loadPretrained("fledge-base");
+  const folder = await saveModelFolder(join(root, "base"), { config, weights, tokenizerFolder, card: "# Base\n" });
+  const ask = [question, ...clearQuestions];
+  const prompt = { ids: [[1]], mask: [[1]], prompt: [1], newTokens: 1, text: TEXT };
+  await writeFile(join(root, "ask.json"), JSON.stringify({ ...prompt, ask }));
+  const answer = await askPython<LoadedFolder>("load_folder.py", folder, join(root, "ask.json"));
+  assert.deepEqual(answer.texts, await ownTexts(ask));
+  assert.deepEqual(answer.endOfText, ["<|endoftext|>", 4095]);
 });
 
 test("a saved folder's tokenizer loads in transformers.js and gives the same tokens and text", async () => {

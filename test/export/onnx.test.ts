@@ -7,7 +7,7 @@ import { after, test } from "node:test";
 import { env, pipeline } from "@xenova/transformers";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { saveModelFolder } from "../../src/export/huggingface.js";
-import { checkOnnxSize, exportOnnx } from "../../src/export/onnx.js";
+import { checkOnnxSize, exportOnnx, fittingDtypes } from "../../src/export/onnx.js";
 import { sha256File } from "../../src/files.js";
 import { loadPretrained } from "../../src/model/pretrained.js";
 import { readSafetensors } from "../../src/model/safetensors.js";
@@ -127,6 +127,12 @@ test("exportOnnx() refuses a dtype that it does not have, and none", async () =>
     message: 'Cannot export as ONNX: dtype "q4", expected fp32, fp16, int8. Fix: choose among fp32, fp16, int8.',
   });
   await assert.rejects(exportOnnx(folder, { dtypes: [] }), /no dtype, expected fp32, fp16, int8/);
+});
+
+test("fittingDtypes() leaves out what one file cannot hold", () => {
+  assert.deepEqual(fittingDtypes(354_823_168), ["fp32", "fp16", "int8"], "gpt2-medium");
+  assert.deepEqual(fittingDtypes(774_030_080), ["fp16", "int8"], "gpt2-large");
+  assert.deepEqual(fittingDtypes(1_557_611_200), ["int8"], "gpt2-xl");
 });
 
 test("checkOnnxSize() refuses what one ONNX file cannot hold, and names the smaller forms", () => {

@@ -13,6 +13,8 @@ export interface LoadedFolder {
   readonly logits: readonly number[];
   readonly greedy: readonly number[];
   readonly textIds: readonly number[];
+  readonly texts: readonly string[];
+  readonly endOfText: readonly [token: string, id: number];
   /** Weights that Python looked for in vain, or did not know. */
   readonly missing: readonly string[];
   readonly unexpected: readonly string[];

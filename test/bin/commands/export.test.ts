@@ -27,12 +27,26 @@ test("fledge export writes the files asked for and says where they lie and how l
   assert.ok(existsSync(join(folder, "onnx/model_fp16.onnx")) && !existsSync(join(folder, "onnx/model.onnx")));
 });
 
+test("fledge export --into writes a model that goes by name into a folder that transformers.js can load", async () => {
+  const into = join(folder, "by-name");
+  const [file] = await exportCommand(["fledge-base", "--to", "onnx", "--dtype", "int8", "--into", into]);
+  assert.equal(file?.path, join(into, "onnx/model_quantized.onnx"));
+  for (const name of ["config.json", "tokenizer.json", "tokenizer_config.json"])
+    assert.ok(existsSync(join(into, name)));
+  assert.ok(!existsSync(join(packageRoot(), "models/fledge-base/onnx")));
+  await assert.rejects(exportCommand(["fledge-base", "--to", "gguf"]), {
+    name: "RangeError",
+    message:
+      'Cannot export "fledge-base": a model that lies in no folder of yours, expected the folder of a saved model. Fix: give a folder to write into, as into: "./fledge-base" or --into.',
+  });
+});
+
 test("fledge export refuses wrong usage with what it expects", async () => {
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
     [[], /Cannot export: 0 folders, expected one\. Fix: run `fledge help export`\./],
     [[folder], /--to missing, expected --to onnx or --to gguf/],
     [[folder, "--to", "pickle"], /--to pickle, expected/],
-    [[folder, "--into", "onnx"], /Unknown option '--into'.*, expected <folder> --to onnx\|gguf/],
+    [[folder, "--as", "onnx"], /Unknown option '--as'.*, expected <folder> --to onnx\|gguf/],
     [[folder, "--to", "gguf", "--dtype", "fp32"], /Cannot export as GGUF: dtype "fp32", expected f32, f16, q8_0/],
   ];
   for (const [words, message] of cases) await assert.rejects(exportCommand(words), { name: "RangeError", message });
