@@ -100,6 +100,7 @@ export function loadTensorFlow(folder: string) {
     tensorByteSize: c("size_t TF_TensorByteSize(void *)"),
     deleteTensor: c("void TF_DeleteTensor(void *)"),
     newSessionOptions: c("void *TF_NewSessionOptions()"),
+    setConfig: c("void TF_SetConfig(void *, const void *, size_t, void *)"),
     deleteSessionOptions: c("void TF_DeleteSessionOptions(void *)"),
     newSession: c("void *TF_NewSession(void *, void *, void *)"),
     closeSession: c("void TF_CloseSession(void *, void *)"),

@@ -40,6 +40,10 @@ export function openTensorFlow({ folder, precision, form = "graph" }: TensorFlow
   return new TensorFlowEngine(loadTensorFlow(folder), precision, form);
 }
 
+// A serialised ConfigProto: graph_options (10) { rewrite_options (10) { disable_meta_optimizer (19): true } }. TensorFlow's
+// graph rewriting orders sums by what else is in the session, so that a resumed run would differ in the last bits.
+const sessionConfig = Uint8Array.of(0x52, 0x05, 0x52, 0x03, 0x98, 0x01, 0x01);
+
 class TensorFlowEngine implements Engine {
   readonly name = "tensorflow";
   readonly description: string;
@@ -59,6 +63,9 @@ class TensorFlowEngine implements Engine {
   ) {
     this.graph = new TensorFlowGraph(library);
     const options = library.newSessionOptions();
+    withStatus(library, "set up a TensorFlow session", (status) =>
+      library.setConfig(options, sessionConfig, sessionConfig.length, status),
+    );
     this.session = withStatus(library, "open a TensorFlow session", (status) =>
       library.newSession(this.graph.graph, options, status),
     );
