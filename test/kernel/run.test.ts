@@ -214,5 +214,21 @@ test("nbclient runs a notebook on the installed kernel", async (t) => {
     assert.deepEqual(cells[2]?.outputs?.[0]?.data, { "text/plain": ["21"] });
     const printed = cells[1]?.outputs?.flatMap(({ text }) => text as string[]).join("");
     assert.equal(printed, Array.from({ length: 600 }, (_, i) => `${i}\n`).join(""));
+
+    // An error that a tag or an option allows does not end the run, and aborts nothing behind it.
+    const goesOn = async (first: string | Partial<Cell>, ...options: string[]) => {
+      writeCells(path, [first, "'went on'"]);
+      await run(jupyter, ["execute", "--kernel_name=fledge", "--inplace", ...options, path], {
+        env: environment,
+        timeout: 120_000,
+      });
+      const [failed, next] = read(path).cells;
+      assert.equal(failed?.outputs?.[0]?.evalue, "meant");
+      assert.deepEqual(next?.outputs?.[0]?.data, { "text/plain": ["'went on'"] });
+    };
+    const failing = "throw new Error('meant')";
+    await goesOn({ source: failing, metadata: { tags: ["raises-exception"] } });
+    await goesOn(failing, "--allow-errors");
+    await assert.rejects(goesOn(failing), /Error: meant/);
   });
 });
