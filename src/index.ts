@@ -32,15 +32,18 @@ export { type Pushed, type PushOptions, type PushPlan, planPush, push } from "./
 // 4 Train.
 export { type TrainOptions, train } from "./fine-tune.js";
 export type { GeneratedPiece, GeneratedToken } from "./generate/generate.js";
+export { longestOverlap, type VerbatimOverlap } from "./generate/memorisation.js";
 export type { GenerateOptions } from "./generate/options.js";
 // 5 Evaluate.
 export type { SamplingOptions } from "./generate/sampler.js";
+export { type SideBySideRow, sideBySide } from "./generate/side-by-side.js";
 export { type MeasuredLoss, openModel, type TextModel, type TextToken } from "./generate/text-model.js";
 export { type HubSettings, hubSettings } from "./hub/settings.js";
 export { type Gpt2Config, parameterCount } from "./model/gpt2-config.js";
 export { loadPretrained, type PretrainedModel } from "./model/pretrained.js";
 // 6 Experiment and scale: whatever a learner changes, quick mode keeps it short in tests.
 export { isQuick } from "./quick.js";
+export { type RunningServer, type ServeOptions, serve } from "./serve/server.js";
 export type * from "./train/events.js";
 export { readRunLog } from "./train/run-log.js";
 export { learningRateAt, type Schedule } from "./train/schedule.js";
@@ -54,5 +57,6 @@ export { type TrainingSummary, type WatchOptions, watch } from "./view/live.js";
 export { barFigure, histogramFigure, lineFigure } from "./view/plots.js";
 export { type ProgressOptions, progress } from "./view/progress-of.js";
 export { compareTexts, table } from "./view/table.js";
+export { tokenView } from "./view/token-view.js";
 export { blockView, type TokenBox, type TokensViewOptions, tokensView } from "./view/tokens.js";
 export { saveTrainingPlot } from "./view/training-plot.js";

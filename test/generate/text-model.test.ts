@@ -3,8 +3,10 @@ import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { sideBySide } from "../../src/generate/side-by-side.js";
 import { openModel, TextModel } from "../../src/generate/text-model.js";
 import { packageRoot } from "../../src/paths.js";
+import { jupyterDisplay } from "../../src/view/display.js";
 import { engineNames, engineOptions, openForTest } from "../engines.js";
 import { golden, goldenFolder } from "../golden.js";
 import { characters, config, openGolden } from "./golden-decoder.js";
@@ -89,5 +91,27 @@ test("generateBatch() continues each prompt as generate() does", async () => {
   const together = await model.generateBatch(prompts, options);
   for (const [i, prompt] of prompts.entries()) assert.equal(together[i], await model.generate(prompt, options));
   assert.deepEqual(await model.generateBatch([], options), []);
+  await model.dispose();
+});
+
+test("sideBySide() gives each model the same prompts and seeds, and shows them", async () => {
+  const model = await openModel("fledge-base", { mixedPrecision: false });
+  const models = [
+    { title: "base", model },
+    { title: "again", model },
+  ];
+  const shown = await sideBySide(models, ["The king", "A ship"], { seeds: [1, 2], maxNewTokens: 6 });
+  assert.deepEqual(
+    shown.rows.map(({ prompt, seed }) => `${prompt} ${seed}`),
+    ["The king 1", "The king 2", "A ship 1", "A ship 2"],
+  );
+  for (const { prompt, seed, texts } of shown.rows) {
+    const alone = await model.generate(prompt, { seed, maxNewTokens: 6 });
+    assert.deepEqual(
+      texts.map(({ text }) => prompt + text),
+      [alone, alone],
+    );
+  }
+  assert.match(String(shown[jupyterDisplay]()["text/plain"]), /base, seed 1\n-+\nThe king/);
   await model.dispose();
 });

@@ -1,0 +1,80 @@
+/**
+ * How likely a model found each token of a text, to look at. In: tokens with probabilities. Out: a display: each token on a shade
+ * of its surprise, underlined the thicker the more surprising, its number in its title; and the same as a plain list. Shades are
+ * translucent, so that the text keeps the page's own ink, light or dark. It measures nothing.
+ */
+import { type Displayable, jupyterDisplay } from "./display.js";
+import { escapeMarkup } from "./escape.js";
+
+/** A token that was measured; `TextModel.tokenProbabilities()` gives them. */
+export interface ShownToken {
+  readonly text: string;
+  /** 0 … 1. */
+  readonly probability: number;
+  /** 1 for the likeliest of all tokens. */
+  readonly rank: number;
+}
+
+// Surprise in bits up to which a class reaches, its name, and how it is drawn.
+const CLASSES = [
+  { bits: 1, name: "expected (above 50 %)", shade: "transparent", line: "0 solid" },
+  { bits: 3.33, name: "likely (10 to 50 %)", shade: "rgba(86, 180, 233, 0.22)", line: "1px dotted" },
+  { bits: 6.65, name: "unlikely (1 to 10 %)", shade: "rgba(230, 159, 0, 0.32)", line: "2px solid" },
+  { bits: Infinity, name: "surprising (below 1 %)", shade: "rgba(213, 94, 0, 0.45)", line: "3px double" },
+] as const;
+
+/**
+ * Shows a text token by token with its probabilities.
+ *
+ * @param tokens in order
+ * @returns a displayable with text/html and text/plain
+ * @example
+ * display(tokenView(await model.tokenProbabilities("We the people")));
+ */
+export function tokenView(tokens: readonly ShownToken[]): Displayable {
+  return { [jupyterDisplay]: () => ({ "text/html": html(tokens), "text/plain": plain(tokens) }) };
+}
+
+function classOf(probability: number): (typeof CLASSES)[number] {
+  return CLASSES.find(({ bits }) => -Math.log2(probability) <= bits) ?? CLASSES[3];
+}
+
+function html(tokens: readonly ShownToken[]): string {
+  const look = ({ shade, line }: (typeof CLASSES)[number]) =>
+    `background: ${shade}; border-bottom: ${line} currentColor`;
+  const words = tokens.map(({ text, probability, rank }) => {
+    const title = `${visible(text)}: ${percent(probability)}, ${ordinal(rank)}`;
+    const breaks = "<br>".repeat(text.split("\n").length - 1);
+    const shown = escapeMarkup(text.replaceAll("\n", "⏎"));
+    return `<span title="${escapeMarkup(title)}" style="${look(classOf(probability))}">${shown}</span>${breaks}`;
+  });
+  const legend = CLASSES.map((one) => `<span style="${look(one)}">${one.name}</span>`).join(" · ");
+  return [
+    `<div style="white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.9">${words.join("")}</div>`,
+    `<div style="font-size: 85%; margin-top: 6px">${legend} · the number is in each token's tooltip</div>`,
+  ].join("\n");
+}
+
+function plain(tokens: readonly ShownToken[]): string {
+  const width = Math.max(5, ...tokens.map(({ text }) => [...visible(text)].length));
+  const lines = tokens.map(({ text, probability, rank }) => {
+    const word = visible(text);
+    const gap = " ".repeat(width - [...word].length);
+    return `${word}${gap}  ${percent(probability).padStart(7)}  ${"#".repeat(Math.min(20, Math.round(-Math.log2(probability))))} ${ordinal(rank)}`;
+  });
+  return [`${"token".padEnd(width)}  chance   surprise in bits (#), place`, ...lines].join("\n");
+}
+
+function visible(text: string): string {
+  return text.replaceAll("\n", "⏎").replaceAll("\t", "⇥").replace(/^ | $/g, "␣");
+}
+
+function percent(probability: number): string {
+  const value = 100 * probability;
+  if (value < 0.01) return "<0.01 %";
+  return `${value >= 10 ? value.toFixed(0) : value.toFixed(2)} %`;
+}
+
+function ordinal(rank: number): string {
+  return rank === 1 ? "the likeliest" : `place ${rank.toLocaleString("en-US")}`;
+}
