@@ -19,8 +19,18 @@ export { loadTokenizer, type Tokenizer } from "./data/tokenizer.js";
 export { saveTokenizer, type TokenizerFile } from "./data/tokenizer-file.js";
 export { trainTokenizer } from "./data/train-tokenizer.js";
 // 1 Set up: which engine this machine has, and why.
-export { chooseEngine, type EngineChoice, type EngineOptions, findTensorFlow } from "./engine/choose.js";
+export { chooseEngine, type EngineChoice, type EngineOptions } from "./engine/choose.js";
+export {
+  type CompiledFunction,
+  type CompileOptions,
+  compile,
+  type InputSpec,
+  type StateInit,
+  type TensorFunction,
+} from "./engine/compile.js";
 export type { CompiledStep, Engine, EngineName, StepFunction, TensorSpec, Variables } from "./engine/engine.js";
+export { explain, type ProgramCost } from "./engine/explain.js";
+export { findTensorFlow } from "./engine/find.js";
 export { describeProgram, type Program } from "./engine/program.js";
 export { type Explanation, explainConfig } from "./explain.js";
 // 6 Take it elsewhere: other programs, the Hugging Face Hub.

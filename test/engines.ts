@@ -1,6 +1,10 @@
 /** The engines and forms that this machine can open, so that every model test runs on each; the missing ones say why. */
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { chooseEngine, type EngineOptions } from "../src/engine/choose.js";
 import { type Engine, engineNames as known } from "../src/engine/engine.js";
+import { findTensorFlow } from "../src/engine/find.js";
+import { packageRoot } from "../src/paths.js";
 
 /** An engine, or TensorFlow with the form that XLA compiles. */
 export type TestedEngine = (typeof known)[number] | "tensorflow/xla";
@@ -13,6 +17,7 @@ export const engineNames: readonly TestedEngine[] = known.flatMap((name): Tested
 /** What opens an engine in full precision. */
 export function engineOptions(name: TestedEngine): EngineOptions {
   if (name === "tensorflow/xla") return { engine: "tensorflow", form: "xla", mixedPrecision: false };
+  if (name === "pjrt") return { engine: name, mixedPrecision: false, environment: pjrtEnvironment() };
   return { engine: name, form: "graph", mixedPrecision: false };
 }
 
@@ -23,4 +28,11 @@ export async function openForTest(name: TestedEngine): Promise<Engine | string> 
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
+}
+
+/** The environment with a PJRT plugin: the user's, else XLA's own for the CPU, which pip brings for the tests. */
+export function pjrtEnvironment(): Readonly<Record<string, string | undefined>> {
+  const beside = join(dirname(findTensorFlow() ?? ""), "lammps_jax_pjrt_cpu", "pjrt_c_api_cpu_plugin.so");
+  const plugin = process.env.FLEDGE_PJRT_PLUGIN ?? (existsSync(beside) ? beside : undefined);
+  return { ...process.env, FLEDGE_PJRT_PLUGIN: plugin, FLEDGE_CACHE: join(packageRoot(), ".fledge", "test-programs") };
 }

@@ -139,7 +139,7 @@ export interface TrainingConfig {
   /** bfloat16 products. Default "auto": where the processor or GPU gains from it. */
   readonly mixedPrecision: boolean | "auto";
   /** Force an engine. Default "auto": the best that this machine has. */
-  readonly engine: "tensorflow" | "wasm" | "cpu" | "auto";
+  readonly engine: "pjrt" | "tensorflow" | "tfjs-node" | "wasm" | "cpu" | "auto";
 
   // Checkpoints and resuming.
   /**

@@ -1,17 +1,25 @@
 /**
  * Picks the engine and the precision, and says why. In: what the machine has, FLEDGE_ENGINE and FLEDGE_TENSORFLOW. Out: an
- * open engine with its reason in one line. Order: TensorFlow (compiled), TensorFlow.js in WebAssembly, in JavaScript.
+ * open engine with its reason in one line. Order: PJRT on a GPU or TPU, TensorFlow, TensorFlow.js in WebAssembly, in JavaScript.
  */
-import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import { nearest, problem } from "../message.js";
-import { packageRoot } from "../paths.js";
 import { openEager } from "./eager.js";
 import { type Engine, type EngineName, engineNames, type Form, formNames, type Precision } from "./engine.js";
+import {
+  type Environment,
+  findGpu,
+  findPjrtPlugin,
+  findTensorFlow,
+  type Gpu,
+  missingPlugin,
+  missingTensorFlow,
+} from "./find.js";
+import { openPjrt } from "./pjrt.js";
 import { openTensorFlow } from "./tensorflow.js";
-import { libraryFiles } from "./tensorflow-library.js";
 
 /** What was picked and why. */
 export interface EngineChoice {
@@ -29,7 +37,7 @@ export interface EngineOptions {
   /** What TensorFlow runs; default: environment variable FLEDGE_FORM, else "graph". */
   readonly form?: Form;
   /** Default: process.env. */
-  readonly environment?: Readonly<Record<string, string | undefined>>;
+  readonly environment?: Environment;
 }
 
 /**
@@ -46,50 +54,39 @@ export async function chooseEngine(options: EngineOptions = {}): Promise<EngineC
   tf.enableProdMode();
   const forced = options.engine ?? engineName(environment.FLEDGE_ENGINE);
   const form = options.form ?? formName(environment.FLEDGE_FORM) ?? "graph";
-  const why = forced ? "forced" : undefined;
-  if (forced === "wasm" || forced === "cpu") return say(await openEager(forced), why);
+  if (forced === "wasm" || forced === "cpu") return say(await openEager(forced), "forced");
+  if (forced === "tfjs-node") return say(await openEager(forced, findTensorFlow(environment)), "forced");
+  const gpu = findGpu(environment);
+  const { precision, because } = choosePrecision(options.mixedPrecision ?? "auto", readProcessorFlags(), gpu);
+  const device = gpu ? gpu.name : "no NVIDIA GPU found";
+  const why = (reason?: string) => [forced && "forced", because, device, reason].filter(Boolean).join("; ");
+  const failures: string[] = [];
+  for (const open of [
+    () => forced !== "tensorflow" && openPlugin(environment, gpu, precision, forced === "pjrt"),
+    () => forced !== "pjrt" && openGraph(environment, precision, form),
+  ]) {
+    try {
+      const engine = open();
+      if (engine) return say(engine, why(failures[0] && `not pjrt: ${failures[0]}`));
+    } catch (error) {
+      if (forced) throw error;
+      failures.push(error instanceof Error ? error.message : String(error));
+    }
+  }
+  return say(await openEager("wasm"), `compiled engine not available: ${failures.at(-1)}`);
+}
+
+function openPlugin(environment: Environment, gpu: Gpu | undefined, precision: Precision, needed: boolean) {
+  const plugin = findPjrtPlugin(environment, gpu);
+  if (!plugin && needed) throw missingPlugin(gpu);
+  const cacheFolder = environment.FLEDGE_CACHE ?? join(homedir(), ".cache", "fledge", "programs");
+  return plugin && openPjrt({ plugin, precision, cacheFolder });
+}
+
+function openGraph(environment: Environment, precision: Precision, form: Form): Engine {
   const folder = findTensorFlow(environment);
-  const { precision, because } = choosePrecision(options.mixedPrecision ?? "auto");
-  try {
-    if (!folder) throw missingTensorFlow();
-    return say(openTensorFlow({ folder, precision, form }), why ? `${why}; ${because}` : because);
-  } catch (error) {
-    if (forced) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    return say(await openEager("wasm"), `compiled engine not available: ${reason}`);
-  }
-}
-
-/**
- * Finds the `tensorflow` folder of a Python environment: FLEDGE_TENSORFLOW, the package's `.venv`, the working folder's,
- * the active virtual environment, then whatever `python3` would import.
- */
-export function findTensorFlow(
-  environment: Readonly<Record<string, string | undefined>> = process.env,
-): string | undefined {
-  if (environment.FLEDGE_TENSORFLOW !== undefined) return environment.FLEDGE_TENSORFLOW;
-  const environments = [join(packageRoot(), ".venv"), join(process.cwd(), ".venv"), environment.VIRTUAL_ENV];
-  const folders = environments.flatMap((folder) => (folder ? sitePackages(folder) : []));
-  const found = folders.map((folder) => join(folder, "tensorflow")).find((folder) => libraryFiles(folder));
-  return found ?? askPython();
-}
-
-function sitePackages(environment: string): string[] {
-  const lib = join(environment, "lib");
-  if (!existsSync(lib)) return [];
-  return readdirSync(lib)
-    .filter((name) => name.startsWith("python"))
-    .map((name) => join(lib, name, "site-packages"));
-}
-
-function askPython(): string | undefined {
-  const script = "import importlib.util as u; s = u.find_spec('tensorflow'); print(s.submodule_search_locations[0])";
-  try {
-    const folder = execFileSync("python3", ["-c", script], { encoding: "utf8", stdio: "pipe", timeout: 10_000 }).trim();
-    return libraryFiles(folder) ? folder : undefined;
-  } catch {
-    return undefined;
-  }
+  if (!folder) throw missingTensorFlow();
+  return openTensorFlow({ folder, precision, form });
 }
 
 /** Checks the value of FLEDGE_ENGINE; empty or unset means automatic. */
@@ -125,9 +122,19 @@ function knownName<Name extends string>(
 export function choosePrecision(
   wanted: boolean | "auto",
   processorFlags = readProcessorFlags(),
+  gpu?: Gpu,
 ): { precision: Precision; because: string } {
   if (wanted === true) return { precision: "bfloat16", because: "mixed precision asked for" };
   if (wanted === false) return { precision: "float32", because: "mixed precision off" };
+  if (gpu) {
+    // Ampere is the first with bfloat16 units.
+    return gpu.computeCapability >= 8
+      ? {
+          precision: "bfloat16",
+          because: `mixed precision because the GPU has compute capability ${gpu.computeCapability}`,
+        }
+      : { precision: "float32", because: "full precision because the GPU has no bfloat16 units" };
+  }
   const native = ["amx_bf16", "avx512_bf16"].find((flag) => processorFlags.has(flag));
   return native
     ? { precision: "bfloat16", because: `mixed precision because this processor has ${native}` }
@@ -138,17 +145,6 @@ function readProcessorFlags(): Set<string> {
   if (!existsSync("/proc/cpuinfo")) return new Set();
   const line = /^flags\s*:(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"));
   return new Set(line?.[1]?.trim().split(" "));
-}
-
-function missingTensorFlow(): Error {
-  return new Error(
-    problem({
-      cannot: "open the compiled engine",
-      found: "no TensorFlow in .venv, VIRTUAL_ENV or python3",
-      expected: "the TensorFlow that pip installs (Linux or macOS)",
-      fix: "run `npm run setup`, or set FLEDGE_TENSORFLOW to the tensorflow folder of a Python environment",
-    }),
-  );
 }
 
 function say(engine: Engine, because?: string): EngineChoice {

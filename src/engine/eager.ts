@@ -17,24 +17,24 @@ import { lengthMismatch, unknownVariable } from "./errors.js";
 import { sizeOf } from "./program.js";
 import { registerWasmKernels } from "./wasm-kernels.js";
 
+/** Engines that run step functions at once. */
+export type EagerName = "tfjs-node" | "wasm" | "cpu";
+
 /**
  * Opens TensorFlow.js as a training engine.
  *
  * @param name which of its backends computes
+ * @param folder of TensorFlow, for `tfjs-node`
  */
-export async function openEager(name: "wasm" | "cpu"): Promise<Engine> {
-  if (name === "wasm") {
-    await import("@tensorflow/tfjs-backend-wasm");
-    registerWasmKernels();
-  }
-  if (!(await tf.setBackend(name))) throw new Error(`TensorFlow.js could not start its ${name} backend.`);
+export async function openEager(name: EagerName, folder?: string): Promise<Engine> {
+  const { backend, kind } = await prepare(name, folder);
+  if (!(await tf.setBackend(backend))) throw new Error(`TensorFlow.js could not start its ${backend} backend.`);
   const variables = new EagerVariables();
-  const kind = name === "wasm" ? "WebAssembly" : "plain JavaScript";
   return {
     name,
-    description: `TensorFlow.js ${tf.version_core} in ${kind}, float32 products; slow, for small models only`,
+    description: `TensorFlow.js ${tf.version_core} ${kind}`,
     async createVariables(inits) {
-      await tf.setBackend(name);
+      await tf.setBackend(backend);
       for (const [variable, init] of inits) variables.create(variable, init);
     },
     async deleteVariables(names) {
@@ -53,7 +53,7 @@ export async function openEager(name: "wasm" | "cpu"): Promise<Engine> {
       step: StepFunction<Input, Output>,
     ) {
       const run: CompiledStep<Input, Output>["run"] = async (inputs) => {
-        await tf.setBackend(name);
+        await tf.setBackend(backend);
         const outputs = tf.tidy(() => ({ ...step(toTensors(specs, inputs), variables) }));
         const result: Partial<Record<Output, Float32Array>> = {};
         for (const [output, tensor] of Object.entries(outputs) as [Output, tf.Tensor][]) {
@@ -68,6 +68,23 @@ export async function openEager(name: "wasm" | "cpu"): Promise<Engine> {
       variables.dispose();
     },
   };
+}
+
+async function prepare(name: EagerName, folder?: string): Promise<{ backend: string; kind: string }> {
+  const slow = "float32 products; slow, for small models only";
+  switch (name) {
+    case "tfjs-node": {
+      const { registerTfjsNode } = await import("./tfjs-node.js");
+      const { backendName, description } = registerTfjsNode(folder);
+      return { backend: backendName, kind: `on ${description}, float32 products, one operation at a time` };
+    }
+    case "wasm":
+      await import("@tensorflow/tfjs-backend-wasm");
+      registerWasmKernels();
+      return { backend: name, kind: `in WebAssembly, ${slow}` };
+    case "cpu":
+      return { backend: name, kind: `in plain JavaScript, ${slow}` };
+  }
 }
 
 function toTensors<Input extends string>(

@@ -83,8 +83,8 @@ export type Precision = "float32" | "bfloat16";
 export const formNames = ["graph", "xla"] as const;
 export type Form = (typeof formNames)[number];
 
-/** Names of the engines, best first. */
-export const engineNames = ["tensorflow", "wasm", "cpu"] as const;
+/** Names of the engines, best first; `tfjs-node` only when it is asked for. */
+export const engineNames = ["pjrt", "tensorflow", "tfjs-node", "wasm", "cpu"] as const;
 export type EngineName = (typeof engineNames)[number];
 
 /** Keeps variables and runs steps. */

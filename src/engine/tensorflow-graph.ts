@@ -35,9 +35,13 @@ export function withStatus<Result>(
   call: (status: Pointer) => Result,
 ): Result {
   const status = library.newStatus();
-  const result = call(status);
-  checkStatus(library, action, status);
-  return result;
+  try {
+    const result = call(status);
+    checkStatus(library, action, status);
+    return result;
+  } finally {
+    library.deleteStatus(status);
+  }
 }
 
 // TF_RESOURCE_EXHAUSTED of tensorflow/c/tf_status.h.

@@ -1,18 +1,24 @@
 /**
- * TensorFlow's C API, called from Node through koffi: the only file that knows koffi. In: the folder of the shared
+ * TensorFlow's C API, called from Node. In: the folder of the shared
  * libraries that pip installed. Out: typed functions over opaque pointers. It builds no graphs and finds no folders.
  * Source: tensorflow/c/c_api.h; TF_Output is a struct of a pointer and an int, passed by value.
  */
-import { closeSync, existsSync, openSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import koffi, { type LibraryHandle } from "koffi";
 import { problem } from "../message.js";
+import {
+  type CFunction,
+  copy,
+  type NativeLibrary,
+  openNative,
+  outParameter,
+  type Pointer,
+  pointerTo,
+  quietly,
+  structure,
+} from "./native.js";
 
-/** A C function as koffi gives it. */
-type CFunction = ReturnType<LibraryHandle["func"]>;
-
-/** Opaque address on the C side. */
-export type Pointer = unknown;
+export type { Pointer } from "./native.js";
 
 /** TF_Output: the `index`-th output of an operation. */
 export interface TfOutput {
@@ -64,19 +70,20 @@ export function loadTensorFlow(folder: string) {
   }
   process.env.TF_CPP_MIN_LOG_LEVEL ??= "2";
   process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= "true";
-  const [framework, main] = quietly(() => files.map(open)) as [LibraryHandle, LibraryHandle];
+  const [framework, main] = quietly(() => files.map(openNative)) as [NativeLibrary, NativeLibrary];
   const c = (prototype: string) => declare([main, framework], prototype);
-  const output = koffi.struct({ oper: "void *", index: "int" });
-  const outputs = koffi.pointer(output);
+  const output = structure({ oper: "void *", index: "int" });
+  const outputs = pointerTo(output);
   const version = c("const char *TF_Version()")() as string;
   checkTensorFlowVersion(version, folder);
   const sessionRun = main.func("TF_SessionRun", "void", [
-    ...["void *", "void *", outputs, "void **", "int", outputs, koffi.out("void **"), "int"],
+    ...["void *", "void *", outputs, "void **", "int", outputs, outParameter("void **"), "int"],
     ...["void **", "int", "void *", "void *"],
   ]);
   return {
     version,
     newStatus: c("void *TF_NewStatus()"),
+    deleteStatus: c("void TF_DeleteStatus(void *)"),
     getCode: c("int TF_GetCode(void *)"),
     message: c("const char *TF_Message(void *)"),
     newGraph: c("void *TF_NewGraph()"),
@@ -110,6 +117,25 @@ export function loadTensorFlow(folder: string) {
     deviceCount: c("int TF_DeviceListCount(void *)"),
     deviceType: c("const char *TF_DeviceListType(void *, int, void *)"),
     deleteDevices: c("void TF_DeleteDeviceList(void *)"),
+    newContextOptions: c("void *TFE_NewContextOptions()"),
+    deleteContextOptions: c("void TFE_DeleteContextOptions(void *)"),
+    newContext: c("void *TFE_NewContext(void *, void *)"),
+    newEagerOperation: c("void *TFE_NewOp(void *, const char *, void *)"),
+    deleteEagerOperation: c("void TFE_DeleteOp(void *)"),
+    addEagerInput: c("void TFE_OpAddInput(void *, void *, void *)"),
+    setEagerType: c("void TFE_OpSetAttrType(void *, const char *, int)"),
+    setEagerInt: c("void TFE_OpSetAttrInt(void *, const char *, int64_t)"),
+    setEagerIntList: c("void TFE_OpSetAttrIntList(void *, const char *, int64_t *, int)"),
+    setEagerFloat: c("void TFE_OpSetAttrFloat(void *, const char *, float)"),
+    setEagerBool: c("void TFE_OpSetAttrBool(void *, const char *, uint8_t)"),
+    setEagerString: c("void TFE_OpSetAttrString(void *, const char *, const char *, size_t)"),
+    executeEager: c("void TFE_Execute(void *, _Inout_ void **, _Inout_ int *, void *)"),
+    newTensorHandle: c("void *TFE_NewTensorHandle(void *, void *)"),
+    deleteTensorHandle: c("void TFE_DeleteTensorHandle(void *)"),
+    resolveTensorHandle: c("void *TFE_TensorHandleResolve(void *, void *)"),
+    tensorHandleType: c("int TFE_TensorHandleDataType(void *)"),
+    tensorHandleRank: c("int TFE_TensorHandleNumDims(void *, void *)"),
+    tensorHandleSize: c("int64_t TFE_TensorHandleDim(void *, int, void *)"),
     copyIn: copy("void *", "const void *"),
     copyOut: copy("void *", "void *"),
   };
@@ -136,25 +162,8 @@ export function checkTensorFlowVersion(version: string, folder: string): void {
   );
 }
 
-function open(file: string): LibraryHandle {
-  try {
-    const library = koffi.load(file, { global: true });
-    pin(file);
-    return library;
-  } catch (error) {
-    throw new Error(
-      problem({
-        cannot: `load ${file}`,
-        found: error instanceof Error ? error.message : String(error),
-        expected: `a library built for ${process.platform} ${process.arch}`,
-        fix: "delete .venv and run `npm run setup`, or force plain TensorFlow.js with FLEDGE_ENGINE=wasm",
-      }),
-    );
-  }
-}
-
 // Which of the two libraries exports a function differs between releases.
-function declare(libraries: readonly LibraryHandle[], prototype: string): CFunction {
+function declare(libraries: readonly NativeLibrary[], prototype: string): CFunction {
   let failure: unknown;
   for (const library of libraries) {
     try {
@@ -164,40 +173,4 @@ function declare(libraries: readonly LibraryHandle[], prototype: string): CFunct
     }
   }
   throw failure;
-}
-
-// At exit koffi unloads what it loaded, under the feet of TensorFlow's threads: the process then ends in a crash. A library
-// opened with RTLD_NODELETE stays until the process is gone.
-function pin(file: string): void {
-  const now = 0x2;
-  const noDelete = process.platform === "darwin" ? 0x80 : 0x1000;
-  systemLibrary().func("void *dlopen(const char *, int)")(file, now | noDelete);
-}
-
-/**
- * Runs a native call with standard error closed: TensorFlow greets there about oneDNN before it reads its log level, which a
- * notebook would show as an error. Failures come back as values, not there.
- */
-export function quietly<Result>(call: () => Result): Result {
-  const library = systemLibrary();
-  const duplicate = library.func("int dup(int)");
-  const replace = library.func("int dup2(int, int)");
-  const saved = duplicate(2);
-  const nowhere = openSync("/dev/null", "w");
-  replace(nowhere, 2);
-  try {
-    return call();
-  } finally {
-    replace(saved, 2);
-    closeSync(nowhere);
-    closeSync(saved);
-  }
-}
-
-function systemLibrary(): LibraryHandle {
-  return koffi.load(process.platform === "darwin" ? "libSystem.dylib" : "libc.so.6");
-}
-
-function copy(to: string, from: string): CFunction {
-  return systemLibrary().func("memcpy", "void *", [to, from, "size_t"]);
 }

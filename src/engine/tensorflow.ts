@@ -178,6 +178,7 @@ class TensorFlowEngine implements Engine {
     targets: readonly Pointer[],
   ): Promise<Float32Array[]> {
     const { library } = this;
+    if (this.open && fetches.length + targets.length === 0) return [];
     if (!this.open) {
       throw new Error(
         problem({

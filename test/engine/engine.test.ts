@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import * as tf from "@tensorflow/tfjs";
-import { chooseEngine, choosePrecision, engineName, findTensorFlow } from "../../src/engine/choose.js";
+import { chooseEngine, choosePrecision, engineName, formName } from "../../src/engine/choose.js";
+import { findGpu, findTensorFlow } from "../../src/engine/find.js";
 import { describeProgram } from "../../src/engine/program.js";
 import { checkTensorFlowVersion, libraryFiles, loadTensorFlow } from "../../src/engine/tensorflow-library.js";
 import { packageRoot } from "../../src/paths.js";
@@ -199,8 +200,36 @@ test("engineName() refuses an unknown name with the nearest one", () => {
   assert.throws(() => engineName("tensorflw"), {
     name: "RangeError",
     message:
-      'Cannot choose the engine: FLEDGE_ENGINE="tensorflw", expected one of tensorflow, wasm, cpu, or auto. Fix: set FLEDGE_ENGINE=tensorflow.',
+      'Cannot choose the engine: FLEDGE_ENGINE="tensorflw", expected one of pjrt, tensorflow, tfjs-node, wasm, cpu, or auto. Fix: set FLEDGE_ENGINE=tensorflow.',
   });
+});
+
+test("formName() refuses an unknown form", () => {
+  assert.equal(formName("xla"), "xla");
+  assert.throws(() => formName("xlaa"), {
+    name: "RangeError",
+    message:
+      'Cannot choose the form: FLEDGE_FORM="xlaa", expected one of graph, xla, or auto. Fix: set FLEDGE_FORM=xla.',
+  });
+});
+
+test("findGpu() believes what nvidia-smi answers, and chooseEngine() says what it found", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "fledge-gpu-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const gpu = { name: "NVIDIA A100-SXM4-40GB", computeCapability: 8 };
+  await writeFile(join(folder, "nvidia-smi"), `#!/bin/sh\necho "${gpu.name}, 8.0"\n`, { mode: 0o755 });
+  assert.deepEqual(findGpu({ PATH: `${folder}:${process.env.PATH}` }), gpu);
+  assert.equal(findGpu({ PATH: "/nowhere" }), undefined);
+  assert.equal(choosePrecision("auto", new Set(), gpu).precision, "bfloat16");
+  assert.equal(choosePrecision("auto", new Set(["amx_bf16"]), { ...gpu, computeCapability: 7.5 }).precision, "float32");
+  await assert.rejects(
+    chooseEngine({ engine: "pjrt", environment: { PATH: `${folder}:${process.env.PATH}` } }),
+    /Cannot open the PJRT engine: NVIDIA A100-SXM4-40GB, and no PJRT plugin, .* Fix: run .*pip install jax-cuda12-pjrt/,
+  );
+  await assert.rejects(
+    chooseEngine({ engine: "pjrt", environment: {} }),
+    /Cannot open the PJRT engine: no NVIDIA GPU, no TPU and no FLEDGE_PJRT_PLUGIN/,
+  );
 });
 
 test("choosePrecision() takes bfloat16 where the processor has it", () => {

@@ -37,7 +37,6 @@ const USED_OTHERWISE: Readonly<Record<string, string>> = {
   "@biomejs/biome": "lint and format, started by bin/setup/test.mjs",
   "@types/node": "types for the compiler",
   tslab: "the other TypeScript kernel: its API is ours too, and the course is meant to pass on it",
-  "@tensorflow/tfjs-node-gpu": "its JavaScript kernels, for eager TensorFlow.js on our binding",
   "playwright-core": "drives a real JupyterLab for screenshots",
 };
 
