@@ -10,6 +10,16 @@ import { problem } from "../message.js";
 import { byteCharacters } from "./byte-level.js";
 import { type PreTokenizer, type PreTokenizerJson, readPreTokenizer } from "./pre-tokenizer.js";
 
+/** Files of a tokenizer in every form that transformers writes them; only the first is a must. */
+export const TOKENIZER_FILES = [
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "vocab.json",
+  "merges.txt",
+];
+
 /** Content of a `tokenizer.json` in Hugging Face form. */
 export interface TokenizerFile {
   readonly version: "1.0";

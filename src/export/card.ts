@@ -126,7 +126,14 @@ function use(): string {
     'generate = pipeline("text-generation", model="PATH_OF_THIS_FOLDER")',
     'print(generate("Once upon a time", max_new_tokens=50)[0]["generated_text"])',
   ];
-  return ["## Use", "", "```python", ...python, "```"].join("\n");
+  const javascript = [
+    "// first: fledge export PATH_OF_THIS_FOLDER --to onnx",
+    'import { pipeline } from "@huggingface/transformers";',
+    "",
+    'const generate = await pipeline("text-generation", "PATH_OF_THIS_FOLDER");',
+    'console.log(await generate("Once upon a time", { max_new_tokens: 50 }));',
+  ];
+  return ["## Use", "", "```python", ...python, "```", "", "```js", ...javascript, "```"].join("\n");
 }
 
 function number(value: number): string {

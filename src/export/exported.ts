@@ -4,10 +4,10 @@
  */
 import { copyFile, mkdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { TOKENIZER_FILES } from "../data/tokenizer-file.js";
 import { diskProblem, exists, type FileContent, writeFileAtomic } from "../files.js";
 import { problem } from "../message.js";
 import { loadPretrained, type PretrainedModel } from "../model/pretrained.js";
-import { TOKENIZER_FILES } from "./huggingface.js";
 
 /** A file that an export wrote. */
 export interface ExportedFile {

@@ -5,6 +5,7 @@
  */
 import { copyFile, readdir, stat } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
+import { TOKENIZER_FILES } from "../data/tokenizer-file.js";
 import { sizeOf } from "../engine/program.js";
 import { diskProblem, exists, type FileContent, writeFileAtomic, writeFolderAtomic } from "../files.js";
 import { problem } from "../message.js";
@@ -29,16 +30,6 @@ export interface ModelFolderContent extends ModelContent {
   /** More files by name: `training_plot.png`. */
   readonly extraFiles?: ReadonlyMap<string, FileContent>;
 }
-
-/** Tokenizer files in every form transformers writes them; only the first is a must. */
-export const TOKENIZER_FILES = [
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "special_tokens_map.json",
-  "added_tokens.json",
-  "vocab.json",
-  "merges.txt",
-];
 
 /**
  * Saves a model so that the folder is at every moment the old model or the new one. Other files in an old folder stay.

@@ -6,6 +6,7 @@
 import { statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { TOKENIZER_FILES } from "../data/tokenizer-file.js";
 import { isHubName, openRepository, type Repository, type RepositoryOptions, readCard } from "../hub/repository.js";
 import { nearest, problem } from "../message.js";
 import { packageRoot } from "../paths.js";
@@ -35,16 +36,7 @@ export interface FindModelOptions extends RepositoryOptions {
 const KNOWN_MODELS = [EMBEDDED_MODEL, "distilgpt2", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "PingVortex/VLM-1"];
 
 // What a GPT-2 may have beside its weights.
-const SMALL_FILES = [
-  "config.json",
-  "generation_config.json",
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "special_tokens_map.json",
-  "added_tokens.json",
-  "vocab.json",
-  "merges.txt",
-];
+const SMALL_FILES = ["config.json", "generation_config.json", ...TOKENIZER_FILES];
 const INDEX = "model.safetensors.index.json";
 
 /**
