@@ -49,6 +49,8 @@ export type { SamplingOptions } from "./generate/sampler.js";
 export { type SideBySideRow, sideBySide } from "./generate/side-by-side.js";
 export { type MeasuredLoss, openModel, type TextModel, type TextToken } from "./generate/text-model.js";
 export { type HubSettings, hubSettings } from "./hub/settings.js";
+// Exercises of the course.
+export { type Checked, check } from "./learn/check.js";
 export { type Gpt2Config, parameterCount } from "./model/gpt2-config.js";
 export { loadPretrained, type PretrainedModel } from "./model/pretrained.js";
 // 6 Experiment and scale: whatever a learner changes, quick mode keeps it short in tests.
