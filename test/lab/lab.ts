@@ -46,6 +46,8 @@ export async function openLab(t: TestContext, name: string, prepare: (folder: st
   // Other tests may have both cores.
   page.setDefaultTimeout(180_000);
   await page.goto(`${base}/tree/${name}?token=test`, { waitUntil: "load" });
+  // JupyterLab forgets what is run before its kernel is there.
+  await page.getByText("TypeScript (Fledge) | Idle").waitFor();
   return page;
 }
 
