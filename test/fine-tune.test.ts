@@ -151,6 +151,11 @@ test("readRunLog() leaves out the line that a killed process did not finish, and
   await mkdir(folder);
   await writeFile(join(folder, "events.jsonl"), '{"type":"warning","message":"whole"}\n{"type":"warn');
   assert.deepEqual(await readRunLog(folder), [{ type: "warning", message: "whole" }]);
+  await writeFile(join(folder, "events.jsonl"), '{"type":"warning","message":"whole"}\n{"type"\n');
+  await assert.rejects(
+    readRunLog(folder),
+    /^SyntaxError: Cannot read the run log .*: line 2: .+, expected one event of JSON a line\. Fix: delete the file/,
+  );
   await assert.rejects(
     readRunLog(scratch),
     /^RangeError: Cannot read the run log of .*: none, expected .*events\.jsonl\. Fix: run train\(\) first/,

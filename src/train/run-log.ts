@@ -39,7 +39,7 @@ export async function openRunLog(outputDir: string, keepBytes: number): Promise<
   // Not anew: a log that is to be kept must not be gone for a moment.
   const file = await open(path, (await exists(path)) ? "r+" : "wx+");
   await file.truncate(kept.length);
-  return new OpenLog(file, kept.length, parseLines(kept.toString("utf8")));
+  return new OpenLog(file, kept.length, parseLines(kept.toString("utf8"), path));
 }
 
 const lineBreak = "\n".charCodeAt(0);
@@ -127,19 +127,28 @@ export async function readRunLog(outputDir: string): Promise<TrainEvent[]> {
     const fix = "run train() first, or give the outputDir of a run";
     throw new RangeError(problem({ cannot: `read the run log of ${outputDir}`, found: "none", expected: file, fix }));
   }
-  return parseLines(await readFile(file, "utf8"));
+  return parseLines(await readFile(file, "utf8"), file);
 }
 
 /** The run whose log lies in a folder, or undefined when there is none. */
 export async function loggedRunId(outputDir: string): Promise<string | undefined> {
-  const events = (await exists(join(outputDir, logName))) ? await readRunLog(outputDir) : [];
+  const events = await readRunLog(outputDir).catch((): TrainEvent[] => []);
   return events.find((event) => event.type === "start")?.runId;
 }
 
 // What follows the last line break is empty, or a line that a killed process did not finish.
-function parseLines(text: string): TrainEvent[] {
-  return text
-    .split("\n")
-    .slice(0, -1)
-    .map((line) => JSON.parse(line) as TrainEvent);
+function parseLines(text: string, path: string): TrainEvent[] {
+  const lines = text.split("\n").slice(0, -1);
+  return lines.map((line, i) => {
+    try {
+      return JSON.parse(line) as TrainEvent;
+    } catch (error) {
+      const found = `line ${i + 1}: ${(error as Error).message}`;
+      const fix = "delete the file; the run goes on without what it said before";
+      throw new SyntaxError(
+        problem({ cannot: `read the run log ${path}`, found, expected: "one event of JSON a line", fix }),
+        { cause: error },
+      );
+    }
+  });
 }
