@@ -8,10 +8,8 @@ import { problem } from "../message.js";
 import type { Document } from "./dataset.js";
 import type { Tokenizer } from "./tokenizer.js";
 
-/** Documents as blocks of equal length. */
+/** Documents as blocks of equal length, in memory or on disk. */
 export interface PackedBlocks {
-  /** The tokens of all blocks: `count * blockSize + 1` of them. */
-  readonly tokens: Uint32Array;
   /** T: inputs of a block. */
   readonly blockSize: number;
   readonly count: number;
@@ -19,22 +17,47 @@ export interface PackedBlocks {
   readonly droppedTokens: number;
   /** UTF-8 bytes of the documents' text. */
   readonly textBytes: number;
-  /** Tokens of the documents with an end-of-text each: `tokens.length + droppedTokens`. */
+  /** Tokens of the documents with an end-of-text each: `count * blockSize + 1 + droppedTokens`. */
   readonly sourceTokens: number;
   /** Id of the token that ends a document, where attention stays inside each document; absent where it crosses them. */
   readonly documentEnd?: number;
-  /** Block `i` [T+1], a view: `tokens[i*T .. i*T+T]`; its last token is the first of the next block. */
+  /** Block `i` [T+1]: tokens `i*T .. i*T+T`; its last token is the first of the next block. */
   block(i: number): Uint32Array;
   /** Ids of the documents that block `i` has tokens of, in order. */
   documentsOf(i: number): string[];
+}
+
+/** Blocks whose tokens are in memory. */
+export interface PackedTokens extends PackedBlocks {
+  /** The tokens of all blocks: `count * blockSize + 1` of them; each block is a view of them. */
+  readonly tokens: Uint32Array;
+}
+
+/** One row of tokens to cut into blocks, wherever it lies. */
+export interface TokenRow {
+  readonly length: number;
+  readonly documents: number;
+  readonly textBytes: number;
+  readonly endOfTextId: number;
+  /** Tokens from `start` to before `end`. */
+  read(start: number, end: number): Uint32Array;
+  /** Ids of the documents that have tokens from `start` to before `end`. */
+  documentsWithin(start: number, end: number): string[];
+}
+
+/** How blocks are made. */
+export interface PackOptions {
+  /**
+   * Let no token attend to another document of its block, and count its positions from the start of its own; default
+   * false, as GPT-2 was trained.
+   */
+  readonly separateDocuments?: boolean;
 }
 
 /**
  * Packs documents into blocks, encoding each once.
  *
  * @param blockSize T, tokens that a block feeds the model; at least 1, at most the model's positions.
- * @param options.separateDocuments Let no token attend to another document of its block, and count its positions from the
- *   start of its own; default false, as GPT-2 was trained.
  * @throws {RangeError} When blockSize is no positive integer, or the text is shorter than one block.
  * @example
  * const blocks = packDocuments(split.train.documents, tokenizer, 512);
@@ -44,7 +67,47 @@ export function packDocuments(
   documents: readonly Document[],
   tokenizer: Tokenizer,
   blockSize: number,
-  { separateDocuments = false }: { readonly separateDocuments?: boolean } = {},
+  options: PackOptions = {},
+): PackedTokens {
+  const encoded = documents.map(({ text }) => tokenizer.encode(text));
+  const { endOfTextId } = tokenizer;
+  const row = new Uint32Array(encoded.reduce((sum, ids) => sum + ids.length + 1, 0));
+  const ends = new Float64Array(documents.length); // where each document's tokens end, end-of-text included
+  let place = 0;
+  encoded.forEach((ids, i) => {
+    row.set(ids, place);
+    row[place + ids.length] = endOfTextId;
+    place += ids.length + 1;
+    ends[i] = place;
+  });
+  const blocks = packRow(
+    {
+      length: row.length,
+      documents: documents.length,
+      textBytes: documents.reduce((sum, { text }) => sum + Buffer.byteLength(text, "utf8"), 0),
+      endOfTextId,
+      read: (start, end) => row.subarray(start, end),
+      documentsWithin: (start, end) => {
+        const first = ends.findIndex((place) => place > start);
+        const last = ends.findIndex((place) => place >= end);
+        return documents.slice(first, last + 1).map(({ id }) => id);
+      },
+    },
+    blockSize,
+    options,
+  );
+  return { ...blocks, tokens: row.subarray(0, blocks.count * blockSize + 1) };
+}
+
+/**
+ * Cuts a row of tokens into blocks: what {@link packDocuments} does once documents are tokens.
+ *
+ * @throws as {@link packDocuments}
+ */
+export function packRow(
+  row: TokenRow,
+  blockSize: number,
+  { separateDocuments = false }: PackOptions = {},
 ): PackedBlocks {
   if (!Number.isInteger(blockSize) || blockSize < 1) {
     throw new RangeError(
@@ -56,40 +119,27 @@ export function packDocuments(
       }),
     );
   }
-  const encoded = documents.map(({ text }) => tokenizer.encode(text));
-  const textBytes = documents.reduce((sum, { text }) => sum + Buffer.byteLength(text, "utf8"), 0);
-  const sourceTokens = encoded.reduce((sum, ids) => sum + ids.length + 1, 0);
+  const { length: sourceTokens, documents, textBytes, endOfTextId } = row;
   const count = Math.max(0, Math.floor((sourceTokens - 1) / blockSize));
   if (count === 0) {
     throw new RangeError(
       problem({
         cannot: "pack text into blocks",
-        found: `${sourceTokens.toLocaleString("en")} tokens in ${documents.length.toLocaleString("en")} ${documents.length === 1 ? "document" : "documents"}`,
+        found: `${sourceTokens.toLocaleString("en")} tokens in ${documents.toLocaleString("en")} ${documents === 1 ? "document" : "documents"}`,
         expected: `at least ${(blockSize + 1).toLocaleString("en")} for one block of ${blockSize.toLocaleString("en")}`,
         fix: sourceTokens > 1 ? `set blockSize: ${sourceTokens - 1} or less, or give more text` : "give some text",
       }),
     );
   }
-  const row = new Uint32Array(sourceTokens);
-  const ends = new Float64Array(documents.length); // where each document's tokens end, end-of-text included
-  let place = 0;
-  encoded.forEach((ids, i) => {
-    row.set(ids, place);
-    row[place + ids.length] = tokenizer.endOfTextId;
-    place += ids.length + 1;
-    ends[i] = place;
-  });
-  const tokens = row.subarray(0, count * blockSize + 1);
   return {
-    tokens,
     blockSize,
     count,
-    droppedTokens: sourceTokens - tokens.length,
+    droppedTokens: sourceTokens - (count * blockSize + 1),
     textBytes,
     sourceTokens,
-    ...(separateDocuments && { documentEnd: tokenizer.endOfTextId }),
+    ...(separateDocuments && { documentEnd: endOfTextId }),
     block: (i) => {
-      if (Number.isInteger(i) && i >= 0 && i < count) return tokens.subarray(i * blockSize, (i + 1) * blockSize + 1);
+      if (Number.isInteger(i) && i >= 0 && i < count) return row.read(i * blockSize, (i + 1) * blockSize + 1);
       throw new RangeError(
         problem({
           cannot: "read a block",
@@ -99,10 +149,6 @@ export function packDocuments(
         }),
       );
     },
-    documentsOf: (i) => {
-      const first = ends.findIndex((end) => end > i * blockSize);
-      const last = ends.findIndex((end) => end > (i + 1) * blockSize);
-      return documents.slice(first, last + 1).map(({ id }) => id);
-    },
+    documentsOf: (i) => row.documentsWithin(i * blockSize, (i + 1) * blockSize + 1),
   };
 }

@@ -50,9 +50,7 @@ export function splitDataset(dataset: Dataset, options: SplitOptions): Split {
       }),
     );
   }
-  // By document only when each share is worth a whole one: of three documents, one is not "10 %".
-  const smallest = Math.min(...[validationFraction, testFraction].filter((fraction) => fraction > 0), 1);
-  const by = wholeDocuments(dataset.documents.length, smallest) >= 1 ? "document" : "position";
+  const by = canDeal(dataset.documents.length, options) ? "document" : "position";
   const parts =
     by === "document" ? dealDocuments(dataset.documents, options) : cutDocuments(dataset.documents, options);
   const part = (name: keyof typeof parts) => datasetOf({ ...dataset, documents: parts[name] });
@@ -87,55 +85,93 @@ function wholeDocuments(count: number, fraction: number): number {
   return Math.floor(count * fraction + 1e-9);
 }
 
-function dealDocuments(
-  documents: readonly Document[],
-  { validationFraction, testFraction, seed }: SplitOptions,
-): Parts {
-  const order = shuffledIndices(documents.length, seededRandom(seed));
-  const validationCount = wholeDocuments(documents.length, validationFraction);
-  const testCount = wholeDocuments(documents.length, testFraction);
-  const take = (from: number, to?: number) => Array.from(order.slice(from, to).sort(), (i) => documents[i] as Document);
+/** The documents of each part by their place in the whole, ascending. */
+export interface DealtParts {
+  readonly train: Uint32Array;
+  readonly validation: Uint32Array;
+  readonly test: Uint32Array;
+}
+
+/** Whether so many documents are dealt out whole; each share must be worth one: of three documents, one is not "10 %". */
+export function canDeal(count: number, { validationFraction, testFraction }: SplitOptions): boolean {
+  const smallest = Math.min(...[validationFraction, testFraction].filter((fraction) => fraction > 0), 1);
+  return wholeDocuments(count, smallest) >= 1;
+}
+
+/** Deals documents out by number: what `splitDataset` does with those in memory. */
+export function dealIndices(count: number, { validationFraction, testFraction, seed }: SplitOptions): DealtParts {
+  const order = shuffledIndices(count, seededRandom(seed));
+  const validationCount = wholeDocuments(count, validationFraction);
+  const testCount = wholeDocuments(count, testFraction);
   return {
-    validation: take(0, validationCount),
-    test: take(validationCount, validationCount + testCount),
-    train: take(validationCount + testCount),
+    validation: order.slice(0, validationCount).sort(),
+    test: order.slice(validationCount, validationCount + testCount).sort(),
+    train: order.slice(validationCount + testCount).sort(),
   };
 }
 
-function cutDocuments(documents: readonly Document[], { validationFraction, testFraction }: SplitOptions): Parts {
+function dealDocuments(documents: readonly Document[], options: SplitOptions): Parts {
+  const { train, validation, test } = dealIndices(documents.length, options);
+  const take = (indices: Uint32Array) => Array.from(indices, (i) => documents[i] as Document);
+  return { train: take(train), validation: take(validation), test: take(test) };
+}
+
+/** The names of the parts that fractions ask for, in the order in which a document is cut. */
+export function wantedParts({ validationFraction, testFraction }: SplitOptions): PartName[] {
+  const wanted = { train: true, validation: validationFraction > 0, test: testFraction > 0 };
+  return partNames.filter((name) => wanted[name]);
+}
+
+/** A part of a split. */
+export type PartName = keyof DealtParts;
+
+const partNames = ["train", "validation", "test"] as const;
+
+/**
+ * Where a document of so many characters is to be cut, one place fewer than there are parts.
+ *
+ * @returns the places, and how far from each a better one is looked for.
+ */
+export function cutPlaces(length: number, options: SplitOptions): { places: number[]; reach: number } {
+  const { validationFraction, testFraction } = options;
+  const places = [length * (1 - validationFraction - testFraction), length * (1 - testFraction)];
+  const wanted = validationFraction > 0 ? (testFraction > 0 ? places : places.slice(0, 1)) : places.slice(1);
+  return { places: wanted.map(Math.round), reach: Math.min(Math.ceil(length / 20), farthestCut) };
+}
+
+// A paragraph that is longer than this is cut within it, so that a text which is streamed need not be held.
+const farthestCut = 1 << 16;
+
+function cutDocuments(documents: readonly Document[], options: SplitOptions): Parts {
   const parts: Parts = { train: [], validation: [], test: [] };
   for (const document of documents) {
     const { id, text } = document;
-    const first = cutNear(text, Math.round(text.length * (1 - validationFraction - testFraction)));
-    const second = testFraction > 0 ? cutNear(text, Math.round(text.length * (1 - testFraction))) : text.length;
-    const pieces = {
-      train: text.slice(0, first),
-      validation: validationFraction > 0 ? text.slice(first, second) : "",
-      test: testFraction > 0 ? text.slice(validationFraction > 0 ? second : first) : "",
-    };
-    const wanted = { train: true, validation: validationFraction > 0, test: testFraction > 0 };
-    for (const name of ["train", "validation", "test"] as const) {
-      if (!wanted[name]) continue;
-      if (pieces[name].trim() === "") {
-        throw new RangeError(
-          problem({
-            cannot: `cut a ${name} part from document "${id}"`,
-            found: `${text.length.toLocaleString("en")} characters, too few or without a space to cut at`,
-            expected: "text long enough for every part",
-            fix: "give more text, or set testFraction: 0",
-          }),
-        );
-      }
-      parts[name].push({ ...document, id: `${id}#${name}`, text: pieces[name] });
+    const { places, reach } = cutPlaces(text.length, options);
+    const cuts = [0, ...places.map((place) => cutNear(text, place, reach)), text.length];
+    for (const [i, name] of wantedParts(options).entries()) {
+      const piece = text.slice(cuts[i], cuts[i + 1]);
+      if (piece.trim() === "") throw tooShort(name, id, text.length);
+      parts[name].push({ ...document, id: `${id}#${name}`, text: piece });
     }
   }
   return parts;
 }
 
-// The start of the nearest paragraph, else line, else word, within a twentieth of the text; else the place itself.
-function cutNear(text: string, place: number): number {
+/** Words a document of which a part would be blank. */
+export function tooShort(name: PartName, id: string, characters: number): RangeError {
+  return new RangeError(
+    problem({
+      cannot: `cut a ${name} part from document "${id}"`,
+      found: `${characters.toLocaleString("en")} characters, too few or without a space to cut at`,
+      expected: "text long enough for every part",
+      fix: "give more text, or set testFraction: 0",
+    }),
+  );
+}
+
+/** The start of the nearest paragraph, else line, else word, at most `reach` characters away; else the place itself. */
+export function cutNear(text: string, place: number, reach: number): number {
   if (place >= text.length) return text.length;
-  const reach = Math.ceil(text.length / 20);
   const start = Math.max(0, place - reach);
   const window = text.slice(start, place + reach);
   for (const boundary of [/\n\s*\n/g, /\n/g, /\s+/g]) {

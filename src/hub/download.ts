@@ -16,6 +16,7 @@ import { downloadOf, HubError, type RepositoryName } from "./errors.js";
 
 /** How far a download is; `receivedBytes` counts what an earlier attempt left. */
 export interface DownloadProgress {
+  readonly type: "download";
   readonly repository: string;
   readonly file: string;
   readonly receivedBytes: number;
@@ -169,7 +170,7 @@ async function receiveOnce(
     have += (piece as Uint8Array).length;
     if (have - said < PROGRESS_BYTES && have < bytes) continue;
     said = have;
-    onProgress?.({ repository: repository.name, file, receivedBytes: have, totalBytes: bytes });
+    onProgress?.({ type: "download", repository: repository.name, file, receivedBytes: have, totalBytes: bytes });
   }
 }
 

@@ -10,7 +10,7 @@ const blocks = blocksOf(21);
 function blocksOf(count: number): PackedBlocks {
   const tokens = Uint32Array.from({ length: count * T + 1 }, (_, i) => i);
   const views = { block: (i: number) => tokens.subarray(i * T, (i + 1) * T + 1), documentsOf: () => [] };
-  return { tokens, blockSize: T, count, droppedTokens: 0, textBytes: 0, sourceTokens: tokens.length, ...views };
+  return { blockSize: T, count, droppedTokens: 0, textBytes: 0, sourceTokens: tokens.length, ...views };
 }
 
 /** The blocks a batch holds, each checked to be whole: inputs as in the row, targets one on. */

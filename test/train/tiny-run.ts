@@ -29,7 +29,7 @@ export function tinyBlocks(count: number, seed: number): PackedBlocks {
     documentsOf: (i: number) => [`document ${i}`],
   };
   const sizes = { sourceTokens: tokens.length, droppedTokens: 0, textBytes: tokens.length * 3 };
-  return { tokens, blockSize: 8, count, ...sizes, ...views };
+  return { blockSize: 8, count, ...sizes, ...views };
 }
 
 /** Trains: ten steps an epoch unless the knobs say otherwise. */
