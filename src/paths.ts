@@ -3,7 +3,8 @@
  * models, fonts of dependencies). The compiled file is `dist/src/paths.js`, so the root is found by its package.json.
  */
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { homedir } from "node:os";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The folder that holds Fledge's package.json. */
@@ -15,6 +16,12 @@ export function packageRoot(): string {
     folder = parent;
   }
   return folder;
+}
+
+/** Where Fledge keeps what can be made again: `FLEDGE_CACHE`, else `fledge` in `XDG_CACHE_HOME`, which is ~/.cache. */
+export function fledgeCache(environment: Readonly<Record<string, string | undefined>> = process.env): string {
+  const { FLEDGE_CACHE, XDG_CACHE_HOME } = environment;
+  return resolve(FLEDGE_CACHE || join(XDG_CACHE_HOME || join(homedir(), ".cache"), "fledge"));
 }
 
 function isFledge(folder: string): boolean {

@@ -1,31 +1,31 @@
 /**
  * What a run needs before it can begin: the model's weights, the text split and packed, the plan of its steps. In: knobs.
  * Out: all of it, loaded and checked against each other. It opens no engine and writes nothing, so that training, the
- * explanation of a run and its preflight all begin here.
+ * explanation of a run and its preflight all begin here. The texts are prepare-data.ts' part.
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { checkPlan, checkPositions } from "./config/contradictions.js";
 import { resolveConfig, type TrainingConfig } from "./config.js";
-import { type Dataset, datasetOf, loadDataset } from "./data/dataset.js";
-import { type DataFinding, examineData, withoutDuplicates } from "./data/gate.js";
-import { type PackedBlocks, packDocuments } from "./data/pack.js";
-import { splitDataset } from "./data/split.js";
-import { loadTokenizer } from "./data/tokenizer.js";
+import type { Dataset } from "./data/dataset.js";
+import type { TokenProgress } from "./data/token-writer.js";
 import { readJson } from "./files.js";
 import type { DownloadProgress } from "./hub/download.js";
 import { findModel } from "./model/find-model.js";
 import { parseGpt2Config } from "./model/gpt2-config.js";
 import { randomWeights } from "./model/initial.js";
 import { loadPretrained, type PretrainedModel } from "./model/pretrained.js";
+import { loadRunData, type RunData } from "./prepare-data.js";
 import { planRun, type RunPlan } from "./train/plan.js";
 
 /** What a run is given besides its knobs. */
 export interface PrepareOptions {
   /** Texts that are already in memory; they take the place of `datasetName` and `maxDocuments`. */
   readonly dataset?: Dataset | undefined;
-  /** Called while a model or dataset is downloaded. */
-  readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
+  /** Called while a model or dataset is downloaded, and while a large dataset is turned into tokens. */
+  readonly onProgress?: ((progress: DownloadProgress | TokenProgress) => void) | undefined;
+  /** Where the tokens of large datasets are kept; default `FLEDGE_CACHE`, else `fledge` in ~/.cache. */
+  readonly cacheFolder?: string | undefined;
 }
 
 /** A run that could begin. */
@@ -50,58 +50,11 @@ export async function prepareRun(
   const config = resolveConfig(given ? { ...settings, datasetName: given.name } : settings);
   const model = await loadModel(config, options);
   checkPositions(config, model.config.positions);
-  const data = await loadData(config, model, given);
+  const data = await loadRunData(config, model, options);
   const plan = planRun(config, data.train.count);
   // A run that goes on was accepted when it began.
   if (!config.resume) checkPlan(config, plan, data.train.count);
   return { config, model, data, plan };
-}
-
-/** The parts of a dataset that a run looks at, packed. */
-export interface RunData {
-  readonly dataset: Dataset;
-  readonly splitHash: string;
-  readonly tokenizerHash: string;
-  readonly train: PackedBlocks;
-  readonly validation: PackedBlocks;
-  /** What the gate has to say that does not stop the run, a sentence each. */
-  readonly remarks: readonly string[];
-}
-
-async function loadData(config: TrainingConfig, model: PretrainedModel, given?: Dataset): Promise<RunData> {
-  const { seed, maxDocuments, blockSize, separateDocuments, validationFraction, testFraction } = config;
-  const remarks: string[] = [];
-  const whole = given ?? (await loadDataset(config.datasetName, { maxDocuments, seed }));
-  const dataset = config.deduplicate ? deduplicated(whole, remarks) : whole;
-  const tokenizer = await loadTokenizer(model.folder);
-  const split = splitDataset(dataset, { validationFraction, testFraction, seed });
-  const train = packDocuments(split.train.documents, tokenizer, blockSize, { separateDocuments });
-  const validation = packDocuments(split.validation.documents, tokenizer, blockSize, { separateDocuments });
-  const findings = examineData({
-    ...{ split, blockSize, modelName: config.initialWeights === "pretrained" ? config.modelName : "" },
-    datasetName: dataset.name,
-    validationBlocks: validation.count,
-    bytesPerToken: train.textBytes / train.sourceTokens,
-  });
-  remarks.push(...passGate(findings, config));
-  return { dataset, splitHash: split.hash, tokenizerHash: tokenizer.sha256, train, validation, remarks };
-}
-
-function deduplicated(dataset: Dataset, remarks: string[]): Dataset {
-  const { kept, dropped } = withoutDuplicates(dataset.documents);
-  if (dropped.length === 0) return dataset;
-  const all = dataset.documents.length.toLocaleString("en");
-  remarks.push(`Left out ${dropped.length.toLocaleString("en")} of ${all} documents, which repeat others.`);
-  return datasetOf({ ...dataset, documents: kept });
-}
-
-// Returns what is to be said; throws where the run would measure what it has learned.
-function passGate(findings: readonly DataFinding[], { dataGate }: TrainingConfig): string[] {
-  const error = findings.find(({ severity }) => severity === "error");
-  if (error && dataGate === "refuse") {
-    throw new RangeError(`${error.message} To train all the same, set dataGate: "warn".`);
-  }
-  return findings.map(({ message }) => message);
 }
 
 async function loadModel(config: TrainingConfig, { onProgress }: PrepareOptions): Promise<PretrainedModel> {

@@ -28,9 +28,26 @@ const modelAndData = {
     ["pretrained", "random"],
   ),
   datasetName: text({
-    about: "`sotu`, `shakespeare`, `readmes`, a `.txt` file or a folder of them",
+    about:
+      "An embedded text (`sotu`, `shakespeare`, `readmes`), a file or folder of texts or rows, or `owner/name` of the Hub",
     default: "sotu",
     reason: "the embedded text needs no network",
+  }),
+  datasetRevision: text({
+    about:
+      "Branch, tag, `refs/pr/<number>` or commit of a dataset of the Hub; `auto` takes main, else the Hub's parquet files",
+    default: "auto",
+    reason: "where the texts are",
+  }),
+  textColumn: text({
+    about: "Column of the texts in JSONL, CSV and parquet; `auto` guesses it and says why",
+    default: "auto",
+    reason: "most name it `text`",
+  }),
+  streaming: truthOrAuto({
+    about: "Keep the tokens on disk instead of in memory; the text is then not examined for leaks and repeats",
+    default: "auto",
+    reason: "for files of more than 64 MB in all",
   }),
   maxDocuments: integer(
     {

@@ -19,10 +19,25 @@ export interface TrainingConfig {
    */
   readonly initialWeights: "pretrained" | "random";
   /**
-   * `sotu`, `shakespeare`, `readmes`, a `.txt` file or a folder of them. Default "sotu": the embedded text needs no
-   * network.
+   * An embedded text (`sotu`, `shakespeare`, `readmes`), a file or folder of texts or rows, or `owner/name` of the
+   * Hub. Default "sotu": the embedded text needs no network.
    */
   readonly datasetName: string;
+  /**
+   * Branch, tag, `refs/pr/<number>` or commit of a dataset of the Hub; `auto` takes main, else the Hub's parquet
+   * files. Default "auto": where the texts are.
+   */
+  readonly datasetRevision: string;
+  /**
+   * Column of the texts in JSONL, CSV and parquet; `auto` guesses it and says why. Default "auto": most name it
+   * `text`.
+   */
+  readonly textColumn: string;
+  /**
+   * Keep the tokens on disk instead of in memory; the text is then not examined for leaks and repeats. Default
+   * "auto": for files of more than 64 MB in all.
+   */
+  readonly streaming: boolean | "auto";
   /** Take a seeded sample of this many; 0 takes all. An integer ≥ 0, in documents. Default 0: use all the text. */
   readonly maxDocuments: number;
   /**

@@ -10,7 +10,7 @@ import { nearest, problem } from "../message.js";
 import { embeddedNames, loadEmbedded } from "./embedded.js";
 import { filesOf, kindOfPath } from "./folder.js";
 import { READABLE } from "./formats.js";
-import { downloadDataset } from "./hub-dataset.js";
+import { downloadDataset, isKnownDataset } from "./hub-dataset.js";
 import { seededRandom, shuffledIndices } from "./random.js";
 import { DamageTally, openSource, type TextSource } from "./text-source.js";
 
@@ -79,8 +79,8 @@ export async function loadDataset(name: string, options: LoadDatasetOptions = {}
     );
   }
   const embedded = await loadEmbedded(name);
-  const dataset = embedded ? datasetOf(embedded) : await collect(await openDataset(name, options));
-  return maxDocuments === 0 ? dataset : sample(dataset, maxDocuments, seed);
+  const dataset = embedded ? datasetOf(embedded) : await readDataset(await openDataset(name, options));
+  return maxDocuments === 0 ? dataset : sampleDataset(dataset, maxDocuments, seed);
 }
 
 /**
@@ -113,7 +113,7 @@ export async function openDataset(name: string, options: OpenDatasetOptions = {}
   const near = nearest(name, embeddedNames);
   const [repository = ""] = name.split(":");
   // Names without owner are old ones: one that is nearly embedded is a slip of the hand.
-  if (isHubName(repository) && (repository.includes("/") || near === undefined)) {
+  if (isHubName(repository) && (repository.includes("/") || isKnownDataset(repository) || near === undefined)) {
     return openSource({ ...(await downloadDataset(name, options)), textColumn });
   }
   throw new RangeError(
@@ -129,7 +129,12 @@ export async function openDataset(name: string, options: OpenDatasetOptions = {}
 // V8's longest string is a little above 512 million characters.
 const LONGEST_DOCUMENT = 500_000_000;
 
-async function collect(source: TextSource): Promise<Dataset> {
+/**
+ * Reads a stream of texts into memory.
+ *
+ * @throws as {@link loadDataset}
+ */
+export async function readDataset(source: TextSource): Promise<Dataset> {
   const documents: Document[] = [];
   const damage = new DamageTally();
   let parts: string[] = [];
@@ -162,7 +167,8 @@ async function collect(source: TextSource): Promise<Dataset> {
   return datasetOf({ name, documents, origin, licence, ...(notes.length > 0 && { notes }) });
 }
 
-function sample(dataset: Dataset, maxDocuments: number, seed: number): Dataset {
+/** A seeded sample of at most so many documents, in their order. */
+export function sampleDataset(dataset: Dataset, maxDocuments: number, seed: number): Dataset {
   const { documents } = dataset;
   if (maxDocuments >= documents.length) return dataset;
   const chosen = shuffledIndices(documents.length, seededRandom(seed)).subarray(0, maxDocuments).sort();

@@ -1,7 +1,7 @@
 /**
  * In which encoding a file was written. In: its bytes, in pieces. Out: a name that TextDecoder knows and the reason, or why it
  * is no text. Marks and valid UTF-8 are certain; UTF-16 without a mark shows by its zero bytes; the rest is guessed by the
- * frequencies of `chardet`. Nothing is decoded here.
+ * frequencies of `chardet`. Also the decoder that goes with it.
  */
 import { isAscii, isUtf8 } from "node:buffer";
 
@@ -54,6 +54,22 @@ export async function detectEncoding(
     return { name: "utf-8", reason: `${utf8.sequences.toLocaleString("en")} sound characters beyond ASCII, ${found}` };
   }
   return guess(sample ?? head);
+}
+
+// Windows-1252 from 0x80 to 0x9F; what has no character there stays a control character. https://encoding.spec.whatwg.org
+const WINDOWS_1252 = "€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008DŽ\u008F\u0090‘’“”•–—˜™š›œ\u009DžŸ";
+
+/**
+ * Decodes a file piece by piece; the last call without a piece ends it.
+ *
+ * @returns the text of each piece, without a byte-order mark; bytes that are no character become U+FFFD
+ */
+export function decoderOf({ name }: Encoding): (piece?: Uint8Array) => string {
+  const decoder = new TextDecoder(name);
+  const decode = (piece?: Uint8Array) => (piece ? decoder.decode(piece, { stream: true }) : decoder.decode());
+  if (name !== "windows-1252") return decode;
+  // From 20.18.3 on, many versions of Node take Windows-1252 for Latin-1: https://github.com/nodejs/node/issues/56542
+  return (piece) => decode(piece).replace(/[\x80-\x9F]/g, (sign) => WINDOWS_1252.charAt(sign.charCodeAt(0) - 0x80));
 }
 
 function markOf(head: Buffer): string | undefined {

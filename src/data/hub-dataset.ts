@@ -24,6 +24,11 @@ const KNOWN: ReadonlyMap<string, { readonly name: string; readonly revisions: re
   ["karpathy/tiny_shakespeare", { name: "karpathy/tiny_shakespeare", revisions: ["refs/pr/2"] }],
 ]);
 
+/** Whether a name without owner is one of the old ones that are known. */
+export function isKnownDataset(name: string): boolean {
+  return KNOWN.has(name);
+}
+
 /**
  * Brings a dataset.
  *

@@ -7,7 +7,7 @@ import { createReadStream } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { createGunzip } from "node:zlib";
 import { problem } from "../message.js";
-import { detectEncoding, type Encoding } from "./encoding.js";
+import { decoderOf, detectEncoding, type Encoding } from "./encoding.js";
 import { formatOf, READABLE } from "./formats.js";
 
 /** A document, or a part of a long one. */
@@ -72,12 +72,12 @@ export async function encodingOf(path: string): Promise<Encoding> {
 
 /** The text of a file, without its byte-order mark; what is damaged becomes U+FFFD. */
 export async function* readText(path: string, encoding: Encoding): AsyncGenerator<string> {
-  const decoder = new TextDecoder(encoding.name);
+  const decode = decoderOf(encoding);
   for await (const piece of readBytes(path)) {
-    const text = decoder.decode(piece, { stream: true });
+    const text = decode(piece);
     if (text !== "") yield text;
   }
-  const rest = decoder.decode();
+  const rest = decode();
   if (rest !== "") yield rest;
 }
 

@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { diskProblem, exists, writeFileAtomic, writeFolderAtomic } from "../files.js";
 import { problem } from "../message.js";
 import { type PackedBlocks, type PackOptions, packRow } from "./pack.js";
@@ -111,10 +111,8 @@ async function make(folder: string, source: TextSource, tokenizer: Tokenizer, pl
   }
 }
 
-/** Tokens on disk; close it when the blocks are no longer needed. */
+/** Tokens on disk; nothing stays open between two reads. */
 export class TokenFile {
-  readonly #file: number;
-
   private constructor(
     private readonly path: string,
     /** SHA-256 of the texts, the tokenizer and the choice of documents, in hexadecimal. */
@@ -123,9 +121,7 @@ export class TokenFile {
     private readonly endOfTextId: number,
     private readonly units: Float64Array,
     private readonly split: SplitOptions,
-  ) {
-    this.#file = openSync(path, "r");
-  }
+  ) {}
 
   /** Opens a folder that {@link openTokenFile} has made. */
   static async open(
@@ -203,21 +199,28 @@ export class TokenFile {
     const { bytesPerToken } = this.manifest;
     const ids = bytesPerToken === 2 ? new Uint16Array(length) : new Uint32Array(length);
     const bytes = new Uint8Array(ids.buffer);
-    let filled = 0;
-    for (const [start, end] of ranges) {
-      const wanted = (end - start) * bytesPerToken;
-      for (let done = 0; done < wanted; ) {
-        const read = readSync(this.#file, bytes, filled + done, wanted - done, start * bytesPerToken + done);
-        if (read === 0) {
-          const fix = "delete that folder and run again";
-          const found = "a file that was cut short";
-          throw new Error(problem({ cannot: `read ${this.path}`, found, expected: "all tokens of its manifest", fix }));
+    const file = openSync(this.path, "r");
+    try {
+      let filled = 0;
+      for (const [start, end] of ranges) {
+        const wanted = (end - start) * bytesPerToken;
+        for (let done = 0; done < wanted; ) {
+          const read = readSync(file, bytes, filled + done, wanted - done, start * bytesPerToken + done);
+          if (read === 0) throw this.#cutShort();
+          done += read;
         }
-        done += read;
+        filled += wanted;
       }
-      filled += wanted;
+    } finally {
+      closeSync(file);
     }
     return ids instanceof Uint32Array ? ids : Uint32Array.from(ids);
+  }
+
+  #cutShort(): Error {
+    const found = "a file that was cut short";
+    const fix = `delete the folder ${dirname(this.path)} and run again`;
+    return new Error(problem({ cannot: `read ${this.path}`, found, expected: "all tokens of its manifest", fix }));
   }
 }
 
