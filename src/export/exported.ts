@@ -6,6 +6,7 @@ import { copyFile, mkdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { TOKENIZER_FILES } from "../data/tokenizer-file.js";
 import { diskProblem, exists, type FileContent, writeFileAtomic } from "../files.js";
+import { isHubName } from "../hub/repository.js";
 import { problem } from "../message.js";
 import { loadPretrained, type PretrainedModel } from "../model/pretrained.js";
 
@@ -34,7 +35,7 @@ export async function openForExport(
   name: string,
   into: string | undefined,
 ): Promise<{ readonly model: PretrainedModel; readonly target: string }> {
-  if (into === undefined && !(await exists(join(name, "config.json")))) {
+  if (into === undefined && isHubName(name) && !(await exists(name))) {
     const found = "a model that lies in no folder of yours";
     const fix = `give a folder to write into, as into: "./${name.split("/").at(-1)}" or --into`;
     throw new RangeError(problem({ cannot: `export "${name}"`, found, expected: "the folder of a saved model", fix }));

@@ -45,6 +45,7 @@ test("fledge export refuses wrong usage with what it expects", async () => {
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
     [[], /Cannot export: 0 folders, expected one\. Fix: run `fledge help export`\./],
     [[folder], /--to missing, expected --to onnx or --to gguf/],
+    [["./nowhere", "--to", "gguf"], /Cannot load model "\.\/nowhere": no folder .+nowhere, expected/],
     [[folder, "--to", "pickle"], /--to pickle, expected/],
     [[folder, "--as", "onnx"], /Unknown option '--as'.*, expected <folder> --to onnx\|gguf/],
     [[folder, "--to", "gguf", "--dtype", "fp32"], /Cannot export as GGUF: dtype "fp32", expected f32, f16, q8_0/],
