@@ -57,6 +57,7 @@ export { loadPretrained, type PretrainedModel } from "./model/pretrained.js";
 export { isQuick } from "./quick.js";
 export { type RunningServer, type ServeOptions, serve } from "./serve/server.js";
 export type * from "./train/events.js";
+export { estimateMemory, type MemoryEstimate, type MemoryOptions } from "./train/memory.js";
 export { readRunLog } from "./train/run-log.js";
 export { learningRateAt, type Schedule } from "./train/schedule.js";
 // Views, in a notebook or a terminal.

@@ -52,14 +52,16 @@ function firstLine(text: string): string {
 }
 
 /**
- * Throws what a status reports.
+ * Frees a status and throws what it reports.
  *
  * @throws OutOfMemoryError where TensorFlow ran out of memory, else Error
  */
 export function checkStatus(library: TensorFlowLibrary, action: string, status: Pointer): void {
-  if (library.getCode(status) === 0) return;
+  const code = library.getCode(status) as number;
   const found = String(library.message(status));
-  if (library.getCode(status) === resourceExhausted) throw outOfMemory(action, `TensorFlow said "${firstLine(found)}"`);
+  library.deleteStatus(status);
+  if (code === 0) return;
+  if (code === resourceExhausted) throw outOfMemory(action, `TensorFlow said "${firstLine(found)}"`);
   throw new Error(
     problem({
       cannot: action,
