@@ -32,6 +32,7 @@ export type { CompiledStep, Engine, EngineName, StepFunction, TensorSpec, Variab
 export { explain, type ProgramCost } from "./engine/explain.js";
 export { findTensorFlow } from "./engine/find.js";
 export { describeProgram, type Program } from "./engine/program.js";
+export type { CompileEvent } from "./engine/watch-compile.js";
 export { type Explanation, explainConfig } from "./explain.js";
 // 6 Take it elsewhere: other programs, the Hugging Face Hub.
 export type { ExportedFile, ExportOptions } from "./export/exported.js";

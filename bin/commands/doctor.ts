@@ -112,7 +112,7 @@ async function checkEngine(): Promise<Finding> {
   try {
     const { engine, reason } = await chooseEngine();
     await engine.dispose();
-    if (engine.name === "tensorflow") return { name, verdict: "ok", found: reason };
+    if (engine.name === "tensorflow" || engine.name === "pjrt") return { name, verdict: "ok", found: reason };
     return {
       name,
       verdict: "slow",

@@ -8,6 +8,7 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
+import { hasNvidiaGpu, withCuda } from "./cuda.mjs";
 import { explainFailure, lastLine } from "./failure.mjs";
 import { withLock } from "./lock.mjs";
 import { COURSE_DISK_BYTES, checkDisk, checkNode, TEST_DISK_BYTES } from "./machine.mjs";
@@ -145,13 +146,13 @@ async function venvStep({ root, signal }, python, onLine) {
  * @param {import("./progress.mjs").OnLine} onLine
  */
 async function pipStep(setup, onLine) {
-  const { root, withTests, signal } = setup;
+  const { root, signal } = setup;
   const stamp = readStamps(stampFile(root)).python;
   // What the tests need includes all that the course needs.
   if (stamp === pipKey(setup) || stamp === pipKey({ root, withTests: true })) return DONE;
   const python = venvPython(join(root, ".venv"), process.platform);
   const logFile = logPath(root, "pip");
-  const file = withTests ? "requirements-test.txt" : "requirements.txt";
+  const file = requirementsFile(setup);
   const options = ["--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--retries", "2"];
   const { code, output } = await runLogged(python, ["-m", "pip", "install", ...options, "-r", file], {
     cwd: root,
@@ -167,12 +168,27 @@ async function pipStep(setup, onLine) {
   return "";
 }
 
+/**
+ * What pip is given: the project's file, or on a machine with an NVIDIA GPU a copy of it with TensorFlow's CUDA build.
+ *
+ * @param {Pick<Setup, "root" | "withTests">} setup
+ * @returns {string} relative to the root
+ */
+function requirementsFile({ root, withTests }) {
+  const wanted = withTests ? "requirements-test.txt" : "requirements.txt";
+  if (!hasNvidiaGpu()) return wanted;
+  for (const file of ["requirements.txt", "requirements-test.txt"]) {
+    writeFileSync(join(root, ".fledge", file), withCuda(readFileSync(join(root, file), "utf8")));
+  }
+  return join(".fledge", wanted);
+}
+
 /** @param {Pick<Setup, "root" | "withTests">} setup */
 function pipKey({ root, withTests }) {
   const files = withTests ? ["requirements.txt", "requirements-test.txt"] : ["requirements.txt"];
   return keyOfFiles(
     files.map((file) => join(root, file)),
-    [venvBirth(root)],
+    [venvBirth(root), hasNvidiaGpu() ? "CUDA" : ""],
   );
 }
 

@@ -3,8 +3,6 @@
  * open engine with its reason in one line. Order: PJRT on a GPU or TPU, TensorFlow, TensorFlow.js in WebAssembly, in JavaScript.
  */
 import { existsSync, readFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import { nearest, problem } from "../message.js";
 import { openEager } from "./eager.js";
@@ -18,8 +16,10 @@ import {
   missingPlugin,
   missingTensorFlow,
 } from "./find.js";
+import { chooseForm, programCache } from "./forms.js";
 import { openPjrt } from "./pjrt.js";
-import { openTensorFlow } from "./tensorflow.js";
+import { byXla, openTensorFlow } from "./tensorflow.js";
+import { type CompileEvent, watchCompiles } from "./watch-compile.js";
 
 /** What was picked and why. */
 export interface EngineChoice {
@@ -34,8 +34,10 @@ export interface EngineOptions {
   readonly engine?: EngineName;
   /** true = bfloat16 products, false = float32, "auto" (default) = bfloat16 where the processor or GPU gains from it. */
   readonly mixedPrecision?: boolean | "auto";
-  /** What TensorFlow runs; default: environment variable FLEDGE_FORM, else "graph". */
+  /** What TensorFlow runs; default: environment variable FLEDGE_FORM, else what was measured here, else "graph". */
   readonly form?: Form;
+  /** Called when a program is compiled, before and after, so that a wait can be shown. */
+  readonly onCompile?: (event: CompileEvent) => void;
   /** Default: process.env. */
   readonly environment?: Environment;
 }
@@ -49,17 +51,30 @@ export interface EngineOptions {
  * const { engine, reason } = await chooseEngine();
  */
 export async function chooseEngine(options: EngineOptions = {}): Promise<EngineChoice> {
+  const choice = await chooseUnwatched(options);
+  if (!options.onCompile) return choice;
+  const atFirstRun = choice.engine.name === "tensorflow" && choice.engine.description.endsWith(byXla);
+  return { ...choice, engine: watchCompiles(choice.engine, options.onCompile, atFirstRun) };
+}
+
+async function chooseUnwatched(options: EngineOptions): Promise<EngineChoice> {
   const environment = options.environment ?? process.env;
   // Else TensorFlow.js recommends an engine that is not used here, in every notebook.
   tf.enableProdMode();
   const forced = options.engine ?? engineName(environment.FLEDGE_ENGINE);
-  const form = options.form ?? formName(environment.FLEDGE_FORM) ?? "graph";
+  const wantedForm = options.form ?? formName(environment.FLEDGE_FORM);
   if (forced === "wasm" || forced === "cpu") return say(await openEager(forced), "forced");
   if (forced === "tfjs-node") return say(await openEager(forced, findTensorFlow(environment)), "forced");
   const gpu = findGpu(environment);
   const { precision, because } = choosePrecision(options.mixedPrecision ?? "auto", readProcessorFlags(), gpu);
+  const { form, because: formReason } = wantedForm
+    ? { form: wantedForm, because: `${wantedForm} form asked for` }
+    : chooseForm(environment, precision);
   const device = gpu ? gpu.name : "no NVIDIA GPU found";
-  const why = (reason?: string) => [forced && "forced", because, device, reason].filter(Boolean).join("; ");
+  const why = (engine: Engine, reason?: string) => {
+    const formOf = engine.name === "tensorflow" && formReason;
+    return [forced && "forced", because, device, formOf, reason].filter(Boolean).join("; ");
+  };
   const failures: string[] = [];
   for (const open of [
     () => forced !== "tensorflow" && openPlugin(environment, gpu, precision, forced === "pjrt"),
@@ -67,7 +82,7 @@ export async function chooseEngine(options: EngineOptions = {}): Promise<EngineC
   ]) {
     try {
       const engine = open();
-      if (engine) return say(engine, why(failures[0] && `not pjrt: ${failures[0]}`));
+      if (engine) return say(engine, why(engine, failures[0] && `not pjrt: ${failures[0]}`));
     } catch (error) {
       if (forced) throw error;
       failures.push(error instanceof Error ? error.message : String(error));
@@ -79,8 +94,7 @@ export async function chooseEngine(options: EngineOptions = {}): Promise<EngineC
 function openPlugin(environment: Environment, gpu: Gpu | undefined, precision: Precision, needed: boolean) {
   const plugin = findPjrtPlugin(environment, gpu);
   if (!plugin && needed) throw missingPlugin(gpu);
-  const cacheFolder = environment.FLEDGE_CACHE ?? join(homedir(), ".cache", "fledge", "programs");
-  return plugin && openPjrt({ plugin, precision, cacheFolder });
+  return plugin && openPjrt({ plugin, precision, cacheFolder: programCache(environment) });
 }
 
 function openGraph(environment: Environment, precision: Precision, form: Form): Engine {

@@ -44,6 +44,9 @@ export function openTensorFlow({ folder, precision, form = "graph" }: TensorFlow
 // graph rewriting orders sums by what else is in the session, so that a resumed run would differ in the last bits.
 const sessionConfig = Uint8Array.of(0x52, 0x05, 0x52, 0x03, 0x98, 0x01, 0x01);
 
+/** How the description of an engine ends whose programs XLA compiles. */
+export const byXla = ", compiled by XLA";
+
 class TensorFlowEngine implements Engine {
   readonly name = "tensorflow";
   readonly description: string;
@@ -72,7 +75,7 @@ class TensorFlowEngine implements Engine {
     library.deleteSessionOptions(options);
     const hasGpu = this.hasGpu();
     this.platform = hasGpu ? "CUDA" : "CPU";
-    const compiler = form === "xla" ? ", compiled by XLA" : "";
+    const compiler = form === "xla" ? byXla : "";
     this.description = `TensorFlow ${library.version} on ${hasGpu ? "GPU" : "CPU"}, ${precision} products${compiler}`;
   }
 

@@ -1,8 +1,15 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
+import { promisify } from "node:util";
 import * as tf from "@tensorflow/tfjs";
 import { compile } from "../../src/engine/compile.js";
 import { explain } from "../../src/engine/explain.js";
+import { findTensorFlow } from "../../src/engine/find.js";
+import type { CompileEvent } from "../../src/engine/watch-compile.js";
+import { packageRoot } from "../../src/paths.js";
 import { engineNames, engineOptions, openForTest } from "../engines.js";
 
 for (const name of engineNames) {
@@ -82,6 +89,17 @@ test("compile() refuses what cannot be traced with the line of the function, and
   await assert.rejects(bad, /Cannot trace tf\.add at .*compile\.test\.[tj]s:\d+:\d+: tensors of shape \[2\] and \[3\]/);
 });
 
+test("the example of docs/engine.md runs as it stands", async (t) => {
+  if (!findTensorFlow()) return t.skip("no TensorFlow on this machine");
+  const page = readFileSync(join(packageRoot(), "docs/engine.md"), "utf8");
+  const [, example = ""] = /## Compiling something else\n\n```ts\n([\s\S]*?)```/.exec(page) ?? [];
+  const library = JSON.stringify(join(packageRoot(), "dist/src/index.js"));
+  const script = `process.chdir(${JSON.stringify(packageRoot())});\n${example.replace('"fledge"', library)}`;
+  const run = promisify(execFile);
+  const { stdout } = await run(process.execPath, ["--input-type=module", "-e", script], { cwd: packageRoot() });
+  assert.match(stdout, /^95\.04\d*\n\d+ operations: .*\n\d+ FLOPs; /);
+});
+
 for (const name of engineNames) {
   test(`NaN that comes in comes out as NaN on ${name}, and the next run is right`, async (t) => {
     const engine = await openForTest(name);
@@ -98,6 +116,27 @@ for (const name of engineNames) {
     await engine.dispose();
   });
 }
+
+test("onCompile tells when each program is compiled, and in XLA's form of the first run", async (t) => {
+  const opened = await openForTest("tensorflow/xla");
+  if (typeof opened === "string") return t.skip(opened);
+  await opened.dispose();
+  const events: CompileEvent[] = [];
+  const onCompile = (event: CompileEvent) => void events.push(event);
+  const twice = await compile(({ x }) => ({ outputs: { y: tf.mul(x, 2) } }), {
+    inputs: { x: [2] },
+    name: "twice",
+    ...engineOptions("tensorflow/xla"),
+    onCompile,
+  });
+  for (let i = 0; i < 3; i++) assert.deepEqual([...(await twice.run({ x: [1, 2] })).y], [2, 4]);
+  await twice.dispose();
+  assert.deepEqual(
+    events.map(({ phase, program }) => `${phase} ${program}`),
+    ["start twice", "end twice", "start twice", "end twice"],
+  );
+  assert.ok((events[1]?.seconds ?? -1) >= 0);
+});
 
 for (const name of engineNames.filter((engine) => engine === "pjrt" || engine.startsWith("tensorflow"))) {
   test(`a step that no memory holds is a clear error on ${name}, and the engine goes on`, async (t) => {
