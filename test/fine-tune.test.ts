@@ -207,6 +207,58 @@ test("train() refuses to resume a run of other knobs, by their names", async () 
   );
 });
 
+test("train() with resumeAnyway goes on with other knobs, says so, and takes a smaller batchSize into its memory", async () => {
+  const configuration = settings("anyway", { maxSteps: 4 });
+  for await (const event of train(configuration, { dataset })) if (event.type === "step" && event.step === 2) break;
+  const changes = { batchSize: 1, gradientAccumulation: 4, resume: true };
+  await assert.rejects(
+    collect({ ...configuration, ...changes }),
+    /^RangeError: .*Fix: set these back, set resumeAnyway: \["batchSize", "gradientAccumulation"\] to go on all the same, or resume: false/,
+  );
+  const events = await collect({
+    ...configuration,
+    ...changes,
+    resumeAnyway: ["batchSize", "gradientAccumulation"],
+  });
+  assert.deepEqual(
+    ofType(events, "warning").map(({ message }) => message),
+    [
+      "Resumed with another batchSize, as asked: 1 instead of 2.",
+      "Resumed with another gradientAccumulation, as asked: 4 instead of 2.",
+    ],
+  );
+  const undisturbed = ofType(await collect(settings("anyway-whole", { maxSteps: 4 })), "step");
+  for (const { step, loss } of ofType(events, "step")) {
+    assert.ok(Math.abs(loss - (undisturbed[step - 1]?.loss ?? 0)) < 1e-4, `step ${step}`);
+  }
+});
+
+test("train() names the data that has changed, and the checkpoint that it passes over", async () => {
+  const configuration = settings("changed", { maxSteps: 4, checkpointEverySteps: 1 });
+  for await (const event of train(configuration, { dataset })) if (event.type === "step" && event.step === 3) break;
+  const other = datasetOf({ ...dataset, documents: documents.slice(1) });
+  await assert.rejects(
+    collect({ ...configuration, resume: true }, { dataset: other }),
+    /a run with data [0-9a-f]{64}, split [0-9a-f]{64}, expected data [0-9a-f]{64}, .*resumeAnyway: \["data", "split"\]/,
+  );
+  await writeFile(join(scratch, "changed/run/checkpoint-000003/optimizer.safetensors"), "");
+  const events = await collect({ ...configuration, resume: "auto" });
+  assert.equal(ofType(events, "start")[0]?.resumedFromStep, 2);
+  assert.match(
+    ofType(events, "warning")[0]?.message ?? "",
+    /^Skipped damaged checkpoint .*checkpoint-000003: .*0 bytes/,
+  );
+});
+
+test("train() refuses a finalModelDir that cannot be written before it trains", async () => {
+  const parent = join(scratch, "a-file");
+  await writeFile(parent, "");
+  await assert.rejects(
+    collect(settings("unwritable", { finalModelDir: join(parent, "final") })),
+    /^Error: Cannot save the model in .*a-file.final: .*expected a folder that can be written/,
+  );
+});
+
 test("train() refuses to resume where nothing was saved", async () => {
   await assert.rejects(collect(settings("nothing", { resume: true })), {
     name: "RangeError",

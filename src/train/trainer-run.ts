@@ -81,7 +81,11 @@ export interface Progress {
 
 /** The progress of a run that has not begun, or that of its checkpoint. */
 export function progressOf({ checkpoint, config }: Pick<TrainingRun, "checkpoint" | "config">): Progress {
-  if (checkpoint) return structuredClone(checkpoint.state.progress) as Progress;
+  if (checkpoint) {
+    const progress = structuredClone(checkpoint.state.progress) as Progress;
+    // A smaller batchSize, allowed by resumeAnyway, is asked for because memory ran out.
+    return { ...progress, microBatchSize: Math.min(progress.microBatchSize, config.batchSize) };
+  }
   return {
     step: 0,
     evaluatedStep: -1,
