@@ -4,7 +4,15 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { diskProblem, readJson, sha256File, sweepTemporary, writeFileAtomic, writeFolderAtomic } from "../src/files.js";
+import {
+  checkFreeSpace,
+  diskProblem,
+  readJson,
+  sha256File,
+  sweepTemporary,
+  writeFileAtomic,
+  writeFolderAtomic,
+} from "../src/files.js";
 
 let root = "";
 before(async () => {
@@ -113,4 +121,13 @@ test("readJson() reads an object and refuses what is none", async () => {
     /none: no such file, expected a readable JSON file\. Fix: check the path/,
   );
   await assert.rejects(readJson(root, "the file"), /EISDIR/);
+});
+
+test("checkFreeSpace() names what is free and what is needed", async () => {
+  await checkFreeSpace("save the model", root, 1);
+  await assert.rejects(checkFreeSpace("save the model", root, 1e18), {
+    name: "Error",
+    message:
+      /^Cannot save the model: [\d,.]+ MB free on the disk of .+, expected at least 1,000,000,000,000 MB\. Fix: free some space, or choose a folder on another disk\.$/,
+  });
 });
