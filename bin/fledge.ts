@@ -9,6 +9,27 @@ import type { CommandEntry } from "./command.js";
 
 const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
   [
+    "train",
+    {
+      summary: "fine-tune a model, with every knob as an option",
+      load: async () => (await import("./commands/train.js")).train,
+    },
+  ],
+  [
+    "resume",
+    {
+      summary: "go on with a run that was stopped, exactly where it stood",
+      load: async () => (await import("./commands/resume.js")).resume,
+    },
+  ],
+  [
+    "eval",
+    {
+      summary: "measure a model on held-out text",
+      load: async () => (await import("./commands/eval.js")).evaluate,
+    },
+  ],
+  [
     "doctor",
     {
       summary: "say whether this machine can run the course, with the fix where it cannot",

@@ -92,7 +92,7 @@ function rateLine({ learningRate, schedule, warmupSteps, decayFraction }: Traini
     constant: "constant",
     wsd: `constant, falling to 0 in the last ${formatCount(Math.max(1, Math.round(total * decayFraction)))} steps`,
   };
-  return `learning rate: ${learningRate}, ${shapes[schedule]}${warmup}`;
+  return `learning rate: ${learningRate < 1e-3 ? learningRate.toExponential() : learningRate}, ${shapes[schedule]}${warmup}`;
 }
 
 function evaluationLine({ config, plan }: PreparedRun): string {

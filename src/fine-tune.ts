@@ -27,6 +27,8 @@ import { saveTrainingPlot } from "./view/training-plot.js";
 
 /** What a run is given besides its knobs. */
 export interface TrainOptions extends PrepareOptions {
+  /** The run that these settings make, where `prepareRun` has loaded it already: settings and dataset then lie in it. */
+  readonly prepared?: PreparedRun;
   /** Aborting stops the run after the step under way, with a checkpoint to resume from. */
   readonly signal?: AbortSignal;
   /** Milliseconds from any fixed point; default `performance.now`. */
@@ -49,7 +51,7 @@ export async function* train(
   settings: Partial<TrainingConfig> = {},
   options: TrainOptions = {},
 ): AsyncGenerator<TrainEvent> {
-  const prepared = await prepareRun(settings, options);
+  const prepared = options.prepared ?? (await prepareRun(settings, options));
   const finalModelDir = resolve(prepared.config.finalModelDir);
   await checkModelFolder(finalModelDir);
   await checkWritable(dirname(finalModelDir), `save the model in ${finalModelDir}`);
@@ -92,6 +94,7 @@ async function* trainPrepared(prepared: PreparedRun, options: TrainOptions): Asy
       totalSteps: plan.total,
       stepsPerEpoch: plan.perEpoch,
       tokensPerStep: plan.tokensPerStep,
+      config,
       resumedFromStep: checkpoint?.step ?? 0,
     };
     await log.append(start);

@@ -24,7 +24,7 @@ test("explainConfig() says what the run will do: steps, tokens an update, evalua
   for (const said of [
     /^model: fledge-base, 4,339,200 parameters; data: counting, [\d,]+ tokens to train on and [\d,]+ to validate$/m,
     new RegExp(`^steps: ${totalSteps} in 2 epochs of ${stepsPerEpoch}, each of 256 tokens \\(2 × 64, 2 times\\)$`, "m"),
-    /^learning rate: 0.00002, constant, falling to 0 in the last \d+ steps, after 5 steps of warm-up$/m,
+    /^learning rate: 2e-5, constant, falling to 0 in the last \d+ steps, after 5 steps of warm-up$/m,
     /^evaluations: \d+, before the first step, then after step 10, about every 10 steps; the best and the last weights are kept$/m,
     /^early stopping: after 2 evaluations in a row without improvement, at step 20 at the earliest$/m,
     /^checkpoints: 52.1 MB each, at most 174 MB on disk, in \.\/gpt2_finetuned; the finished model in \.\/final_model$/m,

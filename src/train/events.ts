@@ -2,6 +2,7 @@
  * What a training run says while it runs: plain JSON records, numbers with their unit in the name. Notebooks, the command
  * line, the tests and the run log consume the same stream. Nothing here draws or prints.
  */
+import type { TrainingConfig } from "../config.js";
 
 /** First event: what the run is going to do. */
 export interface StartEvent {
@@ -17,6 +18,8 @@ export interface StartEvent {
   readonly totalSteps: number;
   readonly stepsPerEpoch: number;
   readonly tokensPerStep: number;
+  /** Every knob of the run, so that its log explains itself and `fledge resume` needs no other record. */
+  readonly config: TrainingConfig;
   /** Optimiser steps already done when a run resumes, else 0. */
   readonly resumedFromStep: number;
   /** What the run said before it was interrupted, so that a chart is whole; absent in a fresh run and in the run log. */

@@ -8,8 +8,9 @@ import type { FinishEvent, TrainEvent } from "../train/events.js";
 import { trainingFigure } from "./chart.js";
 import { type Displayable, display, jupyterDisplay, notebookHook, notebookSignal } from "./display.js";
 import { type Figure, figureBundle } from "./figure.js";
-import { formatBytes, formatCount, formatDuration, formatLoss } from "./format.js";
-import { type Progress, progressAfter, progressDisplay, progressLine } from "./progress.js";
+import { formatBytes, formatCount, formatDuration } from "./format.js";
+import { lineOf, noteOf } from "./lines.js";
+import { type Progress, progressAfter, progressDisplay } from "./progress.js";
 
 /** How to watch; every field has a default. */
 export interface WatchOptions {
@@ -97,40 +98,6 @@ export async function watch(events: AsyncIterable<TrainEvent>, options: WatchOpt
     if (inNotebook && seen.length > 0) show(true);
   }
   return summaryOf(seen, progress);
-}
-
-// What everyone should see, wherever the run is watched.
-function noteOf(event: TrainEvent): string | undefined {
-  if (event.type === "warning") return `warning: ${event.message}`;
-  if (event.type === "skipped") return `step ${formatCount(event.step)} refused: ${event.reason}`;
-  return undefined;
-}
-
-function lineOf(event: TrainEvent, progress: Progress): string | undefined {
-  switch (event.type) {
-    case "start":
-      return [
-        `training ${event.modelName} (${formatCount(event.parameters)} parameters) on ${event.datasetName}`,
-        `${formatCount(event.trainTokens)} tokens for training, ${formatCount(event.validationTokens)} for validation`,
-        `${formatCount(event.totalSteps)} steps of ${formatCount(event.tokensPerStep)} tokens`,
-        `engine ${event.engine} (${event.engineReason})`,
-        ...(event.resumedFromStep > 0 ? [`resumed from step ${formatCount(event.resumedFromStep)}`] : []),
-      ].join(" · ");
-    case "log":
-      return progressLine(progress);
-    case "evaluation": {
-      const best = event.isBest
-        ? ", best so far"
-        : `, no better for ${formatCount(event.evaluationsWithoutImprovement)}`;
-      return `evaluation at step ${formatCount(event.step)}: validation loss ${formatLoss(event.validationLoss)}, perplexity ${event.perplexity.toFixed(1)}, ${event.bitsPerByte.toFixed(3)} bits per byte${event.step === 0 ? " (before training)" : best}`;
-    }
-    case "checkpoint":
-      return `checkpoint at step ${formatCount(event.step)}: ${event.folder}${event.isBest ? " (best)" : ""}`;
-    case "finish":
-      return `${progressLine(progress)}${event.finalModelDir ? ` · model saved in ${event.finalModelDir}` : ""}`;
-    default:
-      return undefined;
-  }
 }
 
 function summaryOf(events: readonly TrainEvent[], { finish, bestValidationLoss }: Progress): TrainingSummary {

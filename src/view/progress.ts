@@ -83,6 +83,12 @@ export function progressDisplay(progress: Progress): Displayable {
   return { [jupyterDisplay]: () => ({ "text/html": html, "text/plain": line }) };
 }
 
+/** How much of a run is done, 0 to 1. */
+export function progressShare(progress: Progress): number {
+  const { done, total } = steps(progress);
+  return total > 0 ? done / total : 0;
+}
+
 const endings: Readonly<Record<FinishEvent["reason"], string>> = {
   completed: "completed",
   "early-stopping": "stopped early",

@@ -2,6 +2,7 @@
  * A made-up training run for the tests of the views: events as a real run yields them, the same at every call. In: a
  * few knobs. Out: a list of events. Its losses come from a formula with a seeded wobble, not from a model.
  */
+import { trainingDefaults } from "../../src/config.js";
 import type { TrainEvent } from "../../src/train/events.js";
 
 /** Knobs of the made-up run; evaluation every `evaluateEvery` steps, overfitting after `bestStep`. */
@@ -31,6 +32,7 @@ export function sampleRun(options: SampleRun = {}): TrainEvent[] {
       totalSteps: steps,
       stepsPerEpoch: 160,
       tokensPerStep: 4096,
+      config: trainingDefaults,
       resumedFromStep,
     },
   ];

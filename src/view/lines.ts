@@ -1,0 +1,42 @@
+/**
+ * Events in words: one line each for those that a person should read. In: an event, the progress after it. Out: a line, or
+ * nothing. It prints nothing; live.ts and terminal.ts do.
+ */
+import type { TrainEvent } from "../train/events.js";
+import { formatCount, formatLoss } from "./format.js";
+import { type Progress, progressLine } from "./progress.js";
+
+/** What everyone should see, wherever the run is watched; undefined for the rest. */
+export function noteOf(event: TrainEvent): string | undefined {
+  if (event.type === "warning") return `warning: ${event.message}`;
+  if (event.type === "skipped") return `step ${formatCount(event.step)} refused: ${event.reason}`;
+  return undefined;
+}
+
+/** What a terminal says of an event, notes left out; undefined where it says nothing. */
+export function lineOf(event: TrainEvent, progress: Progress): string | undefined {
+  switch (event.type) {
+    case "start":
+      return [
+        `training ${event.modelName} (${formatCount(event.parameters)} parameters) on ${event.datasetName}`,
+        `${formatCount(event.trainTokens)} tokens for training, ${formatCount(event.validationTokens)} for validation`,
+        `${formatCount(event.totalSteps)} steps of ${formatCount(event.tokensPerStep)} tokens`,
+        `engine ${event.engine} (${event.engineReason})`,
+        ...(event.resumedFromStep > 0 ? [`resumed from step ${formatCount(event.resumedFromStep)}`] : []),
+      ].join(" · ");
+    case "log":
+      return progressLine(progress);
+    case "evaluation": {
+      const best = event.isBest
+        ? ", best so far"
+        : `, no better for ${formatCount(event.evaluationsWithoutImprovement)}`;
+      return `evaluation at step ${formatCount(event.step)}: validation loss ${formatLoss(event.validationLoss)}, perplexity ${event.perplexity.toFixed(1)}, ${event.bitsPerByte.toFixed(3)} bits per byte${event.step === 0 ? " (before training)" : best}`;
+    }
+    case "checkpoint":
+      return `checkpoint at step ${formatCount(event.step)}: ${event.folder}${event.isBest ? " (best)" : ""}`;
+    case "finish":
+      return `${progressLine(progress)}${event.finalModelDir ? ` · model saved in ${event.finalModelDir}` : ""}`;
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * Follows a training run in a terminal or a pipe. In: the stream of events. Out: on a terminal one moving line with a bar,
+ * below what stays; in a pipe a plain line every so often, without control codes. It changes nothing in the run and ends no
+ * process. What is shown in a notebook is live.ts's business.
+ */
+import type { FinishEvent, TrainEvent } from "../train/events.js";
+import { lineOf, noteOf } from "./lines.js";
+import { type Progress, progressAfter, progressLine, progressShare } from "./progress.js";
+
+/** Where to show a run, and how. */
+export interface TerminalOptions {
+  readonly write: (text: string) => void;
+  /** Whether the line may move; else only whole lines are written. */
+  readonly isTerminal: boolean;
+  /** Width in characters, asked at every drawing; default 80. */
+  readonly columns?: () => number;
+  /** The clock, in milliseconds; default `performance.now`. */
+  readonly now?: () => number;
+}
+
+/** Shortest time between two drawings of the moving line, and between two progress lines in a pipe, in milliseconds. */
+const drawEveryMs = 100;
+const lineEveryMs = 10_000;
+
+const barWidth = 20;
+
+/**
+ * Follows a run to its end.
+ *
+ * @returns its last event; undefined when the stream ended without one
+ * @throws what the stream throws; the moving line is then cleared
+ * @example
+ * await followInTerminal(train(), { write: (text) => process.stdout.write(text), isTerminal: process.stdout.isTTY });
+ */
+export async function followInTerminal(
+  events: AsyncIterable<TrainEvent>,
+  { write, isTerminal, columns = () => 80, now = () => performance.now() }: TerminalOptions,
+): Promise<FinishEvent | undefined> {
+  let progress: Progress = {};
+  let shownAt = now();
+  const clear = () => (isTerminal ? write("\r\x1b[2K") : undefined);
+  const draw = () => write(`\r\x1b[2K${statusLine(progress, columns() - 1)}`);
+  try {
+    for await (const event of events) {
+      progress = progressAfter(progress, event);
+      // A log event says what the moving line, or the line of every ten seconds, says already.
+      const line = noteOf(event) ?? (event.type === "log" ? undefined : lineOf(event, progress));
+      if (line !== undefined) {
+        clear();
+        write(`${line}\n`);
+      }
+      const isLate = now() - shownAt >= (isTerminal ? drawEveryMs : lineEveryMs);
+      if (event.type === "finish" || !(isLate || (isTerminal && line !== undefined))) continue;
+      shownAt = now();
+      if (isTerminal) draw();
+      else if (event.type === "step") write(`${progressLine(progress)}\n`);
+    }
+    return progress.finish;
+  } finally {
+    if (!progress.finish) clear();
+  }
+}
+
+function statusLine(progress: Progress, width: number): string {
+  const filled = Math.round(barWidth * progressShare(progress));
+  const line = `${"█".repeat(filled)}${"░".repeat(barWidth - filled)} ${progressLine(progress)}`;
+  const letters = [...line];
+  return letters.length <= width ? line : `${letters.slice(0, Math.max(1, width - 1)).join("")}…`;
+}
