@@ -23,6 +23,13 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
     },
   ],
   [
+    "sweep",
+    {
+      summary: "compare runs with other knobs, or find a learning rate",
+      load: async () => (await import("./commands/sweep.js")).sweep,
+    },
+  ],
+  [
     "eval",
     {
       summary: "measure a model on held-out text",

@@ -57,10 +57,13 @@ export { loadPretrained, type PretrainedModel } from "./model/pretrained.js";
 // 6 Experiment and scale: whatever a learner changes, quick mode keeps it short in tests.
 export { isQuick } from "./quick.js";
 export { type RunningServer, type ServeOptions, serve } from "./serve/server.js";
+export { findLearningRate, type RangeTest, type RangeTestOptions } from "./range-test.js";
+export { type SweepOptions, sweep } from "./sweep.js";
 export type * from "./train/events.js";
 export { estimateMemory, type MemoryEstimate, type MemoryOptions } from "./train/memory.js";
 export { readRunLog } from "./train/run-log.js";
 export { learningRateAt, type Schedule } from "./train/schedule.js";
+export type { SweepGrid, TrialResult } from "./train/sweep.js";
 // Views, in a notebook or a terminal.
 export { compareRunsFigure, trainingFigure } from "./view/chart.js";
 export { type Displayable, type DisplayOptions, display, type MimeBundle, type Shown } from "./view/display.js";
@@ -70,6 +73,7 @@ export { figureToHtml } from "./view/html.js";
 export { type TrainingSummary, type WatchOptions, watch } from "./view/live.js";
 export { barFigure, histogramFigure, lineFigure } from "./view/plots.js";
 export { type ProgressOptions, progress } from "./view/progress-of.js";
+export { sweepFigure, sweepTable } from "./view/sweep.js";
 export { compareTexts, table } from "./view/table.js";
 export { tokenView } from "./view/token-view.js";
 export { blockView, type TokenBox, type TokensViewOptions, tokensView } from "./view/tokens.js";
