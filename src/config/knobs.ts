@@ -228,6 +228,44 @@ const evaluationAndStopping = {
     { about: "Steps between two `log` events", unit: "optimiser steps", default: 50, reason: "readable, and averaged" },
     1,
   ),
+  samplePrompts: texts({
+    about: "Beginnings that the model continues at every evaluation, always with the same seed",
+    default: [],
+    reason: "each sample costs time",
+  }),
+  sampleTokens: integer(
+    { about: "Length of such a continuation", unit: "tokens", default: 40, reason: "one or two sentences" },
+    1,
+  ),
+};
+
+const partsOfTheModel = {
+  freezeLayers: integer(
+    {
+      about: "Leave the embeddings and this many blocks from the bottom as they are; 0 trains all",
+      unit: "blocks",
+      default: 0,
+      reason: "all weights learn; freezing saves memory and forgets less",
+    },
+    0,
+  ),
+  loraRank: integer(
+    {
+      about: "Train low-rank adapters of this rank instead of the weights (LoRA); 0 trains the weights",
+      default: 0,
+      reason: "small models fit whole; 8 is usual for large ones",
+    },
+    0,
+  ),
+  loraAlpha: number(
+    { about: "Adapters count alpha / rank times", default: 16, reason: "twice the usual rank" },
+    "above 0",
+    (value) => value > 0,
+  ),
+  loraTargets: texts(
+    { about: "Which matrices of each block get adapters", default: ["c_attn"], reason: "as Hu et al. 2021" },
+    ["c_attn", "attn.c_proj", "c_fc", "mlp.c_proj"],
+  ),
 };
 
 const outputAndMachine = {
@@ -237,8 +275,13 @@ const outputAndMachine = {
     reason: "the guide's name",
   }),
   finalModelDir: text({ about: "Folder of the finished model", default: "./final_model", reason: "the guide's name" }),
+  tensorboard: truth({
+    about: "Also write TensorBoard event files, to `tensorboard/` in outputDir",
+    default: false,
+    reason: "the run log holds everything already",
+  }),
   seed: integer(
-    { about: "Seed of the split, the order of the batches and random weights", default: 42, reason: "any" },
+    { about: "Seed of the split, the order of the batches, random weights and samples", default: 42, reason: "any" },
     0,
   ),
   mixedPrecision: truthOrAuto({
@@ -250,6 +293,21 @@ const outputAndMachine = {
     ...engineNames,
     "auto",
   ]),
+  memoryLimitGB: number(
+    {
+      about: "Refuse a run that would need more than this; 0 takes what the machine has free",
+      unit: "GB",
+      default: 0,
+      reason: "the machine's own limits are read, a container's included",
+    },
+    "≥ 0",
+    (value) => value >= 0,
+  ),
+  overfitOneBatch: truth({
+    about: "Train on one batch only, until the model knows it by heart: a check of the set-up, not a model to use",
+    default: false,
+    reason: "a run that cannot do this is broken",
+  }),
 };
 
 const checkpointsAndResuming = {
@@ -300,6 +358,7 @@ export const knobGroups = {
   "Batches and memory": batchesAndMemory,
   Optimiser: optimiser,
   "Evaluation and stopping": evaluationAndStopping,
+  "Parts of the model": partsOfTheModel,
   "Output and machine": outputAndMachine,
   "Checkpoints and resuming": checkpointsAndResuming,
 } satisfies Readonly<Record<string, Readonly<Record<string, Knob>>>>;
@@ -311,6 +370,7 @@ export const knobs = {
   ...batchesAndMemory,
   ...optimiser,
   ...evaluationAndStopping,
+  ...partsOfTheModel,
   ...outputAndMachine,
   ...checkpointsAndResuming,
 };

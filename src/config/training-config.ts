@@ -143,18 +143,59 @@ export interface TrainingConfig {
   readonly keepBest: boolean;
   /** Steps between two `log` events. An integer ≥ 1, in optimiser steps. Default 50: readable, and averaged. */
   readonly logEverySteps: number;
+  /**
+   * Beginnings that the model continues at every evaluation, always with the same seed. A list of texts. Default []:
+   * each sample costs time.
+   */
+  readonly samplePrompts: readonly string[];
+  /** Length of such a continuation. An integer ≥ 1, in tokens. Default 40: one or two sentences. */
+  readonly sampleTokens: number;
+
+  // Parts of the model.
+  /**
+   * Leave the embeddings and this many blocks from the bottom as they are; 0 trains all. An integer ≥ 0, in blocks.
+   * Default 0: all weights learn; freezing saves memory and forgets less.
+   */
+  readonly freezeLayers: number;
+  /**
+   * Train low-rank adapters of this rank instead of the weights (LoRA); 0 trains the weights. An integer ≥ 0.
+   * Default 0: small models fit whole; 8 is usual for large ones.
+   */
+  readonly loraRank: number;
+  /** Adapters count alpha / rank times. A number above 0. Default 16: twice the usual rank. */
+  readonly loraAlpha: number;
+  /**
+   * Which matrices of each block get adapters. A list of "c_attn", "attn.c_proj", "c_fc", "mlp.c_proj". Default
+   * ["c_attn"]: as Hu et al. 2021.
+   */
+  readonly loraTargets: readonly string[];
 
   // Output and machine.
   /** Folder of checkpoints and run log. Default "./gpt2_finetuned": the guide's name. */
   readonly outputDir: string;
   /** Folder of the finished model. Default "./final_model": the guide's name. */
   readonly finalModelDir: string;
-  /** Seed of the split, the order of the batches and random weights. An integer ≥ 0. Default 42: any. */
+  /**
+   * Also write TensorBoard event files, to `tensorboard/` in outputDir. Default false: the run log holds everything
+   * already.
+   */
+  readonly tensorboard: boolean;
+  /** Seed of the split, the order of the batches, random weights and samples. An integer ≥ 0. Default 42: any. */
   readonly seed: number;
   /** bfloat16 products. Default "auto": where the processor or GPU gains from it. */
   readonly mixedPrecision: boolean | "auto";
   /** Force an engine. Default "auto": the best that this machine has. */
-  readonly engine: "pjrt" | "tensorflow" | "tfjs-node" | "wasm" | "cpu" | "auto";
+  readonly engine: "tensorflow" | "wasm" | "cpu" | "auto";
+  /**
+   * Refuse a run that would need more than this; 0 takes what the machine has free. A number ≥ 0, in GB. Default 0:
+   * the machine's own limits are read, a container's included.
+   */
+  readonly memoryLimitGB: number;
+  /**
+   * Train on one batch only, until the model knows it by heart: a check of the set-up, not a model to use. Default
+   * false: a run that cannot do this is broken.
+   */
+  readonly overfitOneBatch: boolean;
 
   // Checkpoints and resuming.
   /**
