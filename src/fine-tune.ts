@@ -5,7 +5,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { cpus } from "node:os";
-import { dirname, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { checkPlan } from "./config/contradictions.js";
 import type { TrainingConfig } from "./config.js";
 import { chooseEngine } from "./engine/choose.js";
@@ -13,16 +13,18 @@ import { type CardSamples, modelCard } from "./export/card.js";
 import { drawSamples } from "./export/card-samples.js";
 import { checkModelFolder, saveModelFolder } from "./export/huggingface.js";
 import { checkFreeSpace } from "./files.js";
+import { trainingSampler } from "./generate/training-samples.js";
 import { parameterCount } from "./model/gpt2-config.js";
 import { type PreparedRun, type PrepareOptions, prepareRun } from "./prepare.js";
 import { checkpointBytes } from "./train/checkpoint.js";
 import type { FinishEvent, StartEvent, TrainEvent } from "./train/events.js";
 import { checkWritable, openOutputDir } from "./train/output-dir.js";
 import { checkpointToResume, engineWarning, identityOf } from "./train/resume.js";
-import { logged, openRunLog, readRunLog } from "./train/run-log.js";
+import { logged, openRunLog, type RunLog, readRunLog } from "./train/run-log.js";
 import { runTraining } from "./train/trainer.js";
 import { readableLoss } from "./train/trainer-evaluate.js";
 import type { TrainingResult, TrainingRun } from "./train/trainer-run.js";
+import { openTensorBoard, type TensorBoardWriter } from "./view/tensorboard.js";
 import { saveTrainingPlot } from "./view/training-plot.js";
 
 /** What a run is given besides its knobs. */
@@ -33,7 +35,11 @@ export interface TrainOptions extends PrepareOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds from any fixed point; default `performance.now`. */
   readonly now?: () => number;
+  /** Seconds since 1970, for TensorBoard; default the machine's clock. */
+  readonly wallSeconds?: () => number;
 }
+
+const wallSeconds = () => Date.now() / 1000;
 
 /**
  * Fine-tunes a model and saves it, event by event. Leave the loop to stop: a checkpoint is written, and the same call with
@@ -79,6 +85,9 @@ async function* trainPrepared(prepared: PreparedRun, options: TrainOptions): Asy
     ...(config.engine === "auto" ? {} : { engine: config.engine }),
   });
   const log = await openRunLog(config.outputDir, point?.logBytes ?? 0);
+  const board = config.tensorboard
+    ? await openTensorBoard(join(config.outputDir, "tensorboard"), log.history, options.wallSeconds ?? wallSeconds)
+    : undefined;
   try {
     const runId = checkpoint?.runId ?? randomUUID();
     const start: StartEvent = {
@@ -106,6 +115,8 @@ async function* trainPrepared(prepared: PreparedRun, options: TrainOptions): Asy
       await log.append(warning);
       yield warning;
     }
+    const parts = { engine, modelConfig, config, tokenizerFolder: model.folder };
+    const sample = await trainingSampler(parts);
     const run: TrainingRun = {
       ...{ config, engine, engineReason: reason, identity, runId, modelConfig, log },
       now: options.now ?? (() => performance.now()),
@@ -113,10 +124,11 @@ async function* trainPrepared(prepared: PreparedRun, options: TrainOptions): Asy
       train: data.train,
       validation: data.validation,
       tokenizerFolder: model.folder,
+      ...(sample && { sample }),
       ...(checkpoint && { checkpoint }),
       ...(options.signal && { signal: options.signal }),
     };
-    const result = yield* logged(runTraining(run), log);
+    const result = yield* logged(runTraining(run), board ? alsoTo(board, log) : log);
     const finished = result.reason !== "aborted";
     if (finished) {
       const { samples, warning } = await samplesOf(run, result);
@@ -151,6 +163,15 @@ async function* trainPrepared(prepared: PreparedRun, options: TrainOptions): Asy
 }
 
 // A model that cannot write is saved all the same.
+function alsoTo(board: TensorBoardWriter, log: RunLog): Pick<RunLog, "append"> {
+  return {
+    async append(event) {
+      await log.append(event);
+      await board.write(event);
+    },
+  };
+}
+
 async function samplesOf(
   run: TrainingRun,
   { weights }: TrainingResult,

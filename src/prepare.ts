@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { checkPlan, checkPositions } from "./config/contradictions.js";
 import { resolveConfig, type TrainingConfig } from "./config.js";
 import type { Dataset } from "./data/dataset.js";
+import type { PackedBlocks } from "./data/pack.js";
 import type { TokenProgress } from "./data/token-writer.js";
 import { readJson } from "./files.js";
 import type { DownloadProgress } from "./hub/download.js";
@@ -47,14 +48,39 @@ export async function prepareRun(
   options: PrepareOptions = {},
 ): Promise<PreparedRun> {
   const given = options.dataset;
-  const config = resolveConfig(given ? { ...settings, datasetName: given.name } : settings);
+  const config = overfitted(resolveConfig(given ? { ...settings, datasetName: given.name } : settings));
   const model = await loadModel(config, options);
   checkPositions(config, model.config.positions);
-  const data = await loadRunData(config, model, options);
+  const all = await loadRunData(config, model, options);
+  const data = config.overfitOneBatch ? oneBatch(all, config) : all;
   const plan = planRun(config, data.train.count);
   // A run that goes on was accepted when it began.
   if (!config.resume) checkPlan(config, plan, data.train.count);
   return { config, model, data, plan };
+}
+
+/** Steps of a run on one batch, unless `maxSteps` says otherwise: a model that learns knows it by heart after fewer. */
+const stepsByHeart = 200;
+
+// One batch is one step an epoch; it is measured on what it learns, so early stopping and the best weights mean nothing.
+function overfitted(config: TrainingConfig): TrainingConfig {
+  if (!config.overfitOneBatch) return config;
+  const steps = config.maxSteps > 0 ? config.maxSteps : stepsByHeart;
+  const every = config.evaluateEverySteps > 0 ? config.evaluateEverySteps : Math.max(1, Math.floor(steps / 10));
+  return { ...config, numEpochs: steps, evaluateEverySteps: every, earlyStoppingPatience: 0 };
+}
+
+function oneBatch(data: RunData, { batchSize, gradientAccumulation }: TrainingConfig): RunData {
+  const { blockSize, tokens, count, sourceTokens, textBytes } = data.train;
+  const blocks = Math.min(count, batchSize * gradientAccumulation);
+  const kept = tokens.subarray(0, blocks * blockSize + 1);
+  const share = kept.length / sourceTokens;
+  const train: PackedBlocks = {
+    ...data.train,
+    ...{ tokens: kept, count: blocks, droppedTokens: 0, sourceTokens: kept.length },
+    textBytes: Math.round(textBytes * share),
+  };
+  return { ...data, train, validation: train };
 }
 
 async function loadModel(config: TrainingConfig, { onProgress }: PrepareOptions): Promise<PretrainedModel> {

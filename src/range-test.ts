@@ -3,11 +3,12 @@
  * points, the suggested rate with its reason, a figure. Nothing is saved. The reading of the points is train/range-test.ts.
  */
 import type { TrainingConfig } from "./config.js";
-import { trainingBatches } from "./data/batches.js";
+import { batchesOf, epochOrder } from "./data/batches.js";
 import type { Dataset } from "./data/dataset.js";
 import { chooseEngine } from "./engine/choose.js";
 import { problem } from "./message.js";
 import { prepareRun } from "./prepare.js";
+import { initialAdapters, trainableOf } from "./train/lora.js";
 import { compileTraining, trainingVariables } from "./train/optimizer.js";
 import { hasBroken, type RangePoint, type RateSuggestion, rangeRate, suggestLearningRate } from "./train/range-test.js";
 import type { Figure } from "./view/figure.js";
@@ -56,9 +57,12 @@ export async function findLearningRate(
   });
   const points: RangePoint[] = [];
   try {
-    await engine.createVariables(trainingVariables(model.config, model.weights));
-    const training = compileTraining(engine, model.config, { B: batchSize, T: blockSize, separateDocuments });
-    const batches = endless((epoch) => trainingBatches(data.train, { batchSize, seed, epoch }));
+    const trainable = trainableOf(model.config, config);
+    const values = new Map([...model.weights, ...initialAdapters(trainable.shapes, seed)]);
+    await engine.createVariables(trainingVariables(model.config, values, trainable));
+    const shape = { B: batchSize, T: blockSize, separateDocuments };
+    const training = compileTraining(engine, model.config, shape, { trainable });
+    const batches = endless((epoch) => batchesOf(data.train, epochOrder(data.train, { seed, epoch }), batchSize));
     for (let step = 0; step < steps && !hasBroken(points); step++) {
       const window = Array.from({ length: gradientAccumulation }, () => batches.next().value);
       for (const batch of window.slice(0, -1)) await training.accumulate(batch);

@@ -8,8 +8,9 @@ import type { TrainingConfig } from "./config.js";
 import type { Dataset } from "./data/dataset.js";
 import { exists, writeFileAtomic } from "./files.js";
 import { train } from "./fine-tune.js";
-import { listCheckpoints, prepareOutputDir } from "./train/checkpoint.js";
+import { listCheckpoints } from "./train/checkpoint.js";
 import type { FinishEvent, TrainEvent } from "./train/events.js";
+import { openOutputDir } from "./train/output-dir.js";
 import { runSweep, type SweepGrid, sweepTrials, type Trial, type TrialResult } from "./train/sweep.js";
 
 /** How a sweep is run. */
@@ -43,28 +44,32 @@ export async function* sweep(
   { folder = "./sweep", dataset, signal, onEvent }: SweepOptions = {},
 ): AsyncGenerator<TrialResult> {
   const trials = sweepTrials(base, grid, folder);
-  await prepareOutputDir(folder);
-  const record = join(folder, "sweep.json");
-  const done = new Map((await readResults(record)).map((result) => [resultKey(result), result]));
-  const known = new Map(trials.flatMap((trial) => keyed(trial, done.get(resultKey(trial)))));
-  const results: TrialResult[] = [];
-  const runTrial = async (trial: Trial) => {
-    let finish: FinishEvent | undefined;
-    const resume = (await listCheckpoints(trial.settings.outputDir as string)).length > 0;
-    const events = train({ ...trial.settings, resume }, { ...(dataset && { dataset }), ...(signal && { signal }) });
-    for await (const event of events) {
-      onEvent?.(trial, event);
-      if (event.type === "finish") finish = event;
+  const own = await openOutputDir(folder);
+  try {
+    const record = join(folder, "sweep.json");
+    const done = new Map((await readResults(record)).map((result) => [resultKey(result), result]));
+    const known = new Map(trials.flatMap((trial) => keyed(trial, done.get(resultKey(trial)))));
+    const results: TrialResult[] = [];
+    const runTrial = async (trial: Trial) => {
+      let finish: FinishEvent | undefined;
+      const resume = (await listCheckpoints(trial.settings.outputDir as string)).length > 0;
+      const events = train({ ...trial.settings, resume }, { ...(dataset && { dataset }), ...(signal && { signal }) });
+      for await (const event of events) {
+        onEvent?.(trial, event);
+        if (event.type === "finish") finish = event;
+      }
+      signal?.throwIfAborted();
+      const { bestValidationLoss, bestStep, seconds } = finish as FinishEvent;
+      return { bestValidationLoss, bestStep, seconds };
+    };
+    for await (const result of runSweep(trials, known, runTrial, signal)) {
+      results.push(result);
+      const others = [...done.values()].filter((one) => !results.some((own) => resultKey(own) === resultKey(one)));
+      await writeFileAtomic(record, `${JSON.stringify([...results, ...others], null, 2)}\n`);
+      yield result;
     }
-    signal?.throwIfAborted();
-    const { bestValidationLoss, bestStep, seconds } = finish as FinishEvent;
-    return { bestValidationLoss, bestStep, seconds };
-  };
-  for await (const result of runSweep(trials, known, runTrial, signal)) {
-    results.push(result);
-    const others = [...done.values()].filter((one) => !results.some((own) => resultKey(own) === resultKey(one)));
-    await writeFileAtomic(record, `${JSON.stringify([...results, ...others], null, 2)}\n`);
-    yield result;
+  } finally {
+    await own.close();
   }
 }
 

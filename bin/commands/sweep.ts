@@ -2,7 +2,7 @@
  * `fledge sweep`: trains once for every combination of knob values, or finds a learning rate by a range test. In: the knobs to
  * vary, the knobs of all trials. Out: a folder a trial, a table from best to worst, `sweep.json`, `sweep.png`.
  */
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Knob } from "../../src/config/knob.js";
 import { knobs } from "../../src/config/knobs.js";
@@ -11,7 +11,6 @@ import { checkKnob, checkKnobName, type TrainingConfig } from "../../src/config.
 import { problem } from "../../src/message.js";
 import { findLearningRate } from "../../src/range-test.js";
 import { sweep as runSweep } from "../../src/sweep.js";
-import { prepareOutputDir } from "../../src/train/checkpoint.js";
 import { readRunLog } from "../../src/train/run-log.js";
 import { type SweepGrid, sweepTrials, type TrialResult } from "../../src/train/sweep.js";
 import { bundleOf } from "../../src/view/display.js";
@@ -96,7 +95,7 @@ async function compare(base: Partial<TrainingConfig>, grid: SweepGrid, folder: s
 }
 
 async function findRate(settings: Partial<TrainingConfig>, folder: string): Promise<number> {
-  await prepareOutputDir(folder);
+  await mkdir(folder, { recursive: true });
   const { suggestion, figure } = await findLearningRate(settings);
   await writeFile(join(folder, "learning-rate.png"), svgToPng(figureToSvg(figure), 2));
   process.stdout.write(`${figure.description}\n`);

@@ -23,6 +23,16 @@ export function checkKnobsTogether(config: TrainingConfig): void {
       }),
     );
   }
+  if (config.loraRank > 0 && config.initialWeights === "random") {
+    throw new RangeError(
+      problem({
+        cannot: `use loraRank: ${config.loraRank}`,
+        found: 'initialWeights "random", which adapters would leave random',
+        expected: "pretrained weights beside adapters",
+        fix: 'set initialWeights: "pretrained", or loraRank: 0',
+      }),
+    );
+  }
   if (maxSteps > 0) checkWarmup(warmupSteps, maxSteps);
   if (keepBest && evaluateEverySteps === 0 && config.evaluationsPerEpoch * config.numEpochs < 1) {
     throw noEvaluation(`evaluationsPerEpoch ${config.evaluationsPerEpoch}`, "evaluationsPerEpoch: 2");

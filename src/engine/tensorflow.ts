@@ -211,7 +211,7 @@ class TensorFlowEngine implements Engine {
     const known = this.handles.get(name);
     if (known) return known;
     const attributes = { dtype: { type: "float32" }, shape: { shape }, shared_name: { string: name } } as const;
-    const handle = this.graph.output("VarHandleOp", { attributes, name: `variable${this.handles.size}` });
+    const handle = this.graph.output("VarHandleOp", { attributes, name: `variable/${name.replace(/[^\w./-]/g, "_")}` });
     this.handles.set(name, handle);
     this.shapes.set(name, shape);
     return handle;

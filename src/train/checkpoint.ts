@@ -2,11 +2,12 @@
  * Checkpoints of a run. In: weights, Adam's two moments, the trainer's state. Out: a folder `checkpoint-000050` that is whole
  * or not there, verified by size and sha256 when it is read, and that also loads as a model. It knows no engine, decides
  * nothing about when to save, and does not lock the output folder.
- * Files: those of a model, optimizer.safetensors (`m.<weight>`, `v.<weight>`), state.json, manifest.json.
+ * Files: those of a model, optimizer.safetensors (`m.<weight>`, `v.<weight>`, adapters as `w.<name>`), state.json, manifest.json.
  */
 import { readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { shapedTensors, writeModelFiles } from "../export/huggingface.js";
+import { sizeOf } from "../engine/program.js";
+import { writeModelFiles } from "../export/huggingface.js";
 import {
   checkFreeSpace,
   diskProblem,
@@ -17,9 +18,9 @@ import {
   writeFolderAtomic,
 } from "../files.js";
 import { problem } from "../message.js";
-import type { Gpt2Config } from "../model/gpt2-config.js";
+import { type Gpt2Config, weightShapes } from "../model/gpt2-config.js";
 import { loadPretrained } from "../model/pretrained.js";
-import { readSafetensors, toFloat32, writeSafetensors } from "../model/safetensors.js";
+import { readSafetensors, type TensorData, toFloat32, writeSafetensors } from "../model/safetensors.js";
 
 /** Everything a run needs to go on. */
 export interface Checkpoint {
@@ -29,11 +30,15 @@ export interface Checkpoint {
   readonly config: Gpt2Config;
   /** By full Hugging Face name. */
   readonly weights: ReadonlyMap<string, Float32Array>;
-  /** Adam's moments under the weights' names. */
+  /** Adam's moments under the names of what is trained. */
   readonly optimizer: {
     readonly m: ReadonlyMap<string, Float32Array>;
     readonly v: ReadonlyMap<string, Float32Array>;
   };
+  /** What is trained, when it is not every weight: shapes by name. */
+  readonly trainedShapes?: ReadonlyMap<string, readonly number[]>;
+  /** Values of what is trained beside the weights, by name; the weights then hold them already, merged. */
+  readonly adapters?: ReadonlyMap<string, Float32Array>;
   /** The trainer's own: position in the data, best loss, hashes. Plain JSON, finite numbers only. */
   readonly state: Readonly<Record<string, unknown>>;
 }
@@ -77,10 +82,15 @@ export async function saveCheckpoint(
   const stateJson = toJson(state);
   const cannot = `save checkpoint ${folder}`;
   await checkFreeSpace(cannot, dirname(folder), checkpointBytes(weights) + (await tokenizerBytes(tokenizerFolder)));
-  const moments = new Map([...shapedTensors(config, optimizer.m, "m."), ...shapedTensors(config, optimizer.v, "v.")]);
+  const shapes = checkpoint.trainedShapes ?? weightShapes(config);
+  const trained = new Map([
+    ...tensorsOf(shapes, optimizer.m, "m."),
+    ...tensorsOf(shapes, optimizer.v, "v."),
+    ...tensorsOf(new Map([...shapes].filter(([name]) => checkpoint.adapters?.has(name))), checkpoint.adapters, "w."),
+  ]);
   await writeFolderAtomic(folder, async (temporary) => {
     await writeModelFiles(temporary, { config, weights, tokenizerFolder });
-    await writeSafetensors(join(temporary, "optimizer.safetensors"), moments);
+    await writeSafetensors(join(temporary, "optimizer.safetensors"), trained);
     await writeFileAtomic(join(temporary, "state.json"), stateJson);
     const files: Record<string, FileIdentity> = {};
     for (const name of (await readdir(temporary)).sort()) files[name] = await identify(join(temporary, name));
@@ -104,6 +114,28 @@ export function checkpointBytes(weights: ReadonlyMap<string, Float32Array>): num
 
 async function tokenizerBytes(folder: string): Promise<number> {
   return (await stat(join(folder, "tokenizer.json")).catch(() => ({ size: 0 }))).size;
+}
+
+function* tensorsOf(
+  shapes: ReadonlyMap<string, readonly number[]>,
+  arrays: ReadonlyMap<string, Float32Array> | undefined,
+  prefix: string,
+): Generator<[string, TensorData]> {
+  const extra = [...(arrays?.keys() ?? [])].find((name) => !shapes.has(name));
+  if (extra !== undefined) {
+    const found = `"${extra}" that is no weight of it`;
+    const fix = "pass the arrays of what is trained only";
+    throw new TypeError(problem({ cannot: "save the optimiser", found, expected: `${shapes.size} arrays`, fix }));
+  }
+  for (const [name, shape] of shapes) {
+    const data = arrays?.get(name);
+    if (data?.length !== sizeOf(shape)) {
+      const found = `${data?.length ?? "no"} numbers in "${prefix}${name}"`;
+      const fix = "pass every array that is trained under its name";
+      throw new TypeError(problem({ cannot: "save the optimiser", found, expected: `${sizeOf(shape)}`, fix }));
+    }
+    yield [prefix + name, { dtype: "F32", shape, data }];
+  }
 }
 
 interface FileIdentity {
@@ -161,6 +193,7 @@ export async function loadCheckpoint(folder: string): Promise<LoadedCheckpoint> 
     const found = [...tensors].filter(([name]) => name.startsWith(prefix));
     return new Map(found.map(([name, tensor]) => [name.slice(prefix.length), toFloat32(tensor, name)]));
   };
+  const adapters = moment("w.");
   const state = await readJson(join(folder, "state.json"), "the run's state");
   const { step, runId } = manifest;
   return {
@@ -170,6 +203,7 @@ export async function loadCheckpoint(folder: string): Promise<LoadedCheckpoint> 
     config,
     weights,
     optimizer: { m: moment("m."), v: moment("v.") },
+    ...(adapters.size > 0 && { adapters }),
     state,
   };
 }

@@ -66,6 +66,15 @@ export interface EvaluationEvent {
   readonly evaluationsWithoutImprovement: number;
 }
 
+/** What the model makes of one of `samplePrompts`, at every evaluation and with the same seed each time. */
+export interface SampleEvent {
+  readonly type: "sample";
+  readonly step: number;
+  readonly prompt: string;
+  /** What it added. */
+  readonly text: string;
+}
+
 /** A checkpoint is whole on disk. */
 export interface CheckpointEvent {
   readonly type: "checkpoint";
@@ -135,6 +144,7 @@ export type TrainEvent =
   | StepEvent
   | LogEvent
   | EvaluationEvent
+  | SampleEvent
   | CheckpointEvent
   | SkippedEvent
   | SpikeEvent

@@ -18,6 +18,7 @@ const freeKnobs: readonly (keyof TrainingConfig)[] = [
   "maxMinutes",
   "dataGate",
   "keepBest",
+  "tensorboard",
   "checkpointEverySteps",
   "keepCheckpoints",
   "maxCheckpointGB",

@@ -97,7 +97,7 @@ class OpenLog implements RunLog {
 /** Passes events on, each logged first. Leaving the loop reaches the trainer, which then writes its checkpoint. */
 export async function* logged<Result>(
   events: AsyncGenerator<TrainEvent, Result>,
-  log: RunLog,
+  log: Pick<RunLog, "append">,
 ): AsyncGenerator<TrainEvent, Result> {
   let finished = false;
   try {

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { problem } from "../message.js";
 import { checkpointName, loadCheckpoint } from "./checkpoint.js";
 import type { OutOfMemoryEvent } from "./events.js";
+import { trainableOf } from "./lora.js";
 import { trainingVariables } from "./optimizer.js";
 import { type Progress, progressOf, type TrainingRun } from "./trainer-run.js";
 import { initialValues } from "./trainer-save.js";
@@ -42,6 +43,7 @@ export async function rewind(run: TrainingRun, progress: Progress, savedStep: nu
   const checkpoint =
     savedStep > 0 ? await loadCheckpoint(join(run.config.outputDir, checkpointName(savedStep))) : undefined;
   const from = checkpoint ? { ...fresh, checkpoint } : fresh;
-  await run.engine.createVariables(trainingVariables(run.modelConfig, initialValues(from)));
+  const trainable = trainableOf(run.modelConfig, run.config);
+  await run.engine.createVariables(trainingVariables(run.modelConfig, initialValues(from), trainable));
   Object.assign(progress, progressOf(from), { microBatchSize: progress.microBatchSize });
 }

@@ -7,7 +7,7 @@ import type { PackedBlocks } from "../data/pack.js";
 import type { Engine } from "../engine/engine.js";
 import type { Gpt2Config } from "../model/gpt2-config.js";
 import type { LoadedCheckpoint } from "./checkpoint.js";
-import type { FinishEvent } from "./events.js";
+import type { FinishEvent, SampleEvent } from "./events.js";
 import type { RunPlan } from "./plan.js";
 import type { RunLog } from "./run-log.js";
 import { learningRateAt } from "./schedule.js";
@@ -27,6 +27,8 @@ export interface TrainingRun {
   readonly identity: Readonly<Record<string, string>>;
   readonly tokenizerFolder: string;
   readonly checkpoint?: LoadedCheckpoint;
+  /** Lets the model write where it stands; asked at every evaluation. */
+  readonly sample?: (step: number) => Promise<SampleEvent[]>;
   /** The run log, for what a checkpoint remembers of it. */
   readonly log?: Pick<RunLog, "sync" | "cut">;
   readonly signal?: AbortSignal;

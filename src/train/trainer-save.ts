@@ -7,6 +7,7 @@ import { diskProblem } from "../files.js";
 import { problem } from "../message.js";
 import { weightShapes } from "../model/gpt2-config.js";
 import { checkpointName, loadCheckpoint, pruneCheckpoints, saveCheckpoint } from "./checkpoint.js";
+import { initialAdapters, mergeAdapters, trainableOf } from "./lora.js";
 import { firstMoment, secondMoment } from "./optimizer.js";
 import { calmerSettings, type Progress, type TrainingRun } from "./trainer-run.js";
 
@@ -21,8 +22,10 @@ export type Weights = ReadonlyMap<string, Float32Array>;
  */
 export async function saveRun(run: TrainingRun, progress: Progress): Promise<string> {
   const { outputDir, keepCheckpoints, maxCheckpointGB } = run.config;
-  const weights = await readByWeight(run, (name) => name);
-  const optimizer = { m: await readByWeight(run, firstMoment), v: await readByWeight(run, secondMoment) };
+  const { weights, adapters } = await readWeights(run);
+  const { shapes } = trainableOf(run.modelConfig, run.config);
+  const trained = [...shapes.keys()];
+  const optimizer = { m: await readNamed(run, trained, firstMoment), v: await readNamed(run, trained, secondMoment) };
   for (const values of [weights, optimizer.m, optimizer.v]) checkFinite(run, progress, values);
   const folder = await saveCheckpoint(outputDir, {
     step: progress.step,
@@ -30,6 +33,8 @@ export async function saveRun(run: TrainingRun, progress: Progress): Promise<str
     config: run.modelConfig,
     weights,
     optimizer,
+    trainedShapes: shapes,
+    adapters,
     state: { progress, identity: run.identity, engine: run.engine.description },
     tokenizerFolder: run.tokenizerFolder,
   });
@@ -44,11 +49,23 @@ export async function saveRun(run: TrainingRun, progress: Progress): Promise<str
   return folder;
 }
 
-/** Reads the weights of a run, or what belongs to each of them, from the engine. */
-export async function readByWeight(run: TrainingRun, nameOf: (weight: string) => string): Promise<Weights> {
-  const names = [...weightShapes(run.modelConfig).keys()];
-  const values = await run.engine.readVariables(names.map(nameOf));
-  return new Map(names.map((name) => [name, values.get(nameOf(name)) as Float32Array]));
+/** Reads a run's plain weights from the engine, adapters merged, and the adapters themselves. */
+export async function readWeights(run: TrainingRun): Promise<{ weights: Weights; adapters: Weights }> {
+  const shapes = weightShapes(run.modelConfig);
+  const beside = [...trainableOf(run.modelConfig, run.config).shapes.keys()].filter((name) => !shapes.has(name));
+  const weights = await readNamed(run, [...shapes.keys()], (name) => name);
+  if (beside.length === 0) return { weights, adapters: new Map() };
+  const adapters = await readNamed(run, beside, (name) => name);
+  return { weights: mergeAdapters(weights, adapters, run.config), adapters };
+}
+
+async function readNamed(
+  run: TrainingRun,
+  names: readonly string[],
+  variableOf: (name: string) => string,
+): Promise<Weights> {
+  const values = await run.engine.readVariables(names.map(variableOf));
+  return new Map(names.map((name) => [name, values.get(variableOf(name)) as Float32Array]));
 }
 
 function checkFinite({ config, engine }: TrainingRun, { step }: Progress, values: Weights): void {
@@ -67,9 +84,12 @@ function checkFinite({ config, engine }: TrainingRun, { step }: Progress, values
 }
 
 /** What the engine's variables start from: the checkpoint's values, or the model's weights and moments at zero. */
-export function initialValues({ checkpoint, weights }: TrainingRun): Map<string, Float32Array> {
-  if (!checkpoint) return new Map(weights);
-  const values = new Map(checkpoint.weights);
+export function initialValues({ checkpoint, weights, modelConfig, config }: TrainingRun): Map<string, Float32Array> {
+  if (!checkpoint) {
+    return new Map([...weights, ...initialAdapters(trainableOf(modelConfig, config).shapes, config.seed)]);
+  }
+  // A checkpoint's weights hold its adapters already; those that the adapters stand beside are the model's own.
+  const values = new Map(config.loraRank > 0 ? [...weights, ...(checkpoint.adapters ?? [])] : checkpoint.weights);
   for (const [name, value] of checkpoint.optimizer.m) values.set(firstMoment(name), value);
   for (const [name, value] of checkpoint.optimizer.v) values.set(secondMoment(name), value);
   return values;
@@ -87,7 +107,7 @@ export async function finalWeights(
   unsaved: { readonly step: number; readonly weights: Weights } | undefined,
 ): Promise<Weights> {
   const { keepBest, outputDir } = run.config;
-  if (!keepBest) return readByWeight(run, (name) => name);
+  if (!keepBest) return (await readWeights(run)).weights;
   if (best.step === 0) return run.weights;
   if (unsaved?.step === best.step) return unsaved.weights;
   try {

@@ -6,12 +6,13 @@
 import { isOutOfMemory } from "../engine/errors.js";
 import { DiskError, diskProblem } from "../files.js";
 import type { TrainEvent } from "./events.js";
+import { trainableOf } from "./lora.js";
 import { compileEvaluation, compileTraining, trainingVariables } from "./optimizer.js";
 import { planRun } from "./plan.js";
 import { evaluateRun } from "./trainer-evaluate.js";
 import { halveMicroBatch, rewind } from "./trainer-memory.js";
 import { type Progress, progressOf, type TrainingResult, type TrainingRun } from "./trainer-run.js";
-import { finalWeights, initialValues, readByWeight, saveRun, type Weights } from "./trainer-save.js";
+import { finalWeights, initialValues, readWeights, saveRun, type Weights } from "./trainer-save.js";
 import { Stepper } from "./trainer-step.js";
 
 /**
@@ -28,7 +29,8 @@ export async function* runTraining(run: TrainingRun): AsyncGenerator<TrainEvent,
   const secondsBefore = progress.seconds;
   const elapsedSeconds = () => (run.now() - started) / 1000;
   const stepper = new Stepper(run, plan, progress, elapsedSeconds);
-  await engine.createVariables(trainingVariables(run.modelConfig, initialValues(run)));
+  const trainable = trainableOf(run.modelConfig, config);
+  await engine.createVariables(trainingVariables(run.modelConfig, initialValues(run), trainable));
   let programs = await compilePrograms(run, progress);
   const logStart = await syncLog(run);
   let saved = progress.step;
@@ -48,7 +50,7 @@ export async function* runTraining(run: TrainingRun): AsyncGenerator<TrainEvent,
       return { type: "checkpoint", step, folder: await save(), isBest: best.step === step };
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
-      if (best.step === step) unsavedBest = { step, weights: await readByWeight(run, (name) => name) };
+      if (best.step === step) unsavedBest = { step, weights: (await readWeights(run)).weights };
       const last = saved > 0 ? `its last checkpoint is that of step ${saved}` : "it has no checkpoint yet";
       return { type: "warning", message: `${error.message} The run goes on; ${last}.` };
     }
@@ -98,8 +100,10 @@ export async function* runTraining(run: TrainingRun): AsyncGenerator<TrainEvent,
       atBoundary = false;
       const events: TrainEvent[] = [];
       try {
-        if (isDue) events.push(await evaluateRun(run, plan, progress, programs.evaluate));
-        else events.push(...(await stepper.step(programs.training)));
+        if (isDue) {
+          events.push(await evaluateRun(run, plan, progress, programs.evaluate));
+          events.push(...((await run.sample?.(progress.step)) ?? []));
+        } else events.push(...(await stepper.step(programs.training)));
       } catch (error) {
         if (!isOutOfMemory(error)) throw error;
         events.push(await shrink(error));
@@ -128,8 +132,9 @@ export async function* runTraining(run: TrainingRun): AsyncGenerator<TrainEvent,
 async function compilePrograms({ engine, modelConfig, config, train }: TrainingRun, { microBatchSize }: Progress) {
   const separateDocuments = train.documentEnd !== undefined;
   const shape = { B: microBatchSize, T: config.blockSize, separateDocuments };
-  const training = compileTraining(engine, modelConfig, shape);
-  return { training, evaluate: await compileEvaluation(engine, modelConfig, shape) };
+  const trainable = trainableOf(modelConfig, config);
+  const training = compileTraining(engine, modelConfig, shape, { trainable });
+  return { training, evaluate: await compileEvaluation(engine, modelConfig, shape, trainable) };
 }
 
 async function syncLog({ log }: TrainingRun): Promise<number> {
