@@ -56,8 +56,8 @@ export { type Gpt2Config, parameterCount } from "./model/gpt2-config.js";
 export { loadPretrained, type PretrainedModel } from "./model/pretrained.js";
 // 6 Experiment and scale: whatever a learner changes, quick mode keeps it short in tests.
 export { isQuick } from "./quick.js";
-export { type RunningServer, type ServeOptions, serve } from "./serve/server.js";
 export { findLearningRate, type RangeTest, type RangeTestOptions } from "./range-test.js";
+export { type RunningServer, type ServeOptions, serve } from "./serve/server.js";
 export { type SweepOptions, sweep } from "./sweep.js";
 export type * from "./train/events.js";
 export { estimateMemory, type MemoryEstimate, type MemoryOptions } from "./train/memory.js";

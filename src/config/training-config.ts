@@ -185,7 +185,7 @@ export interface TrainingConfig {
   /** bfloat16 products. Default "auto": where the processor or GPU gains from it. */
   readonly mixedPrecision: boolean | "auto";
   /** Force an engine. Default "auto": the best that this machine has. */
-  readonly engine: "tensorflow" | "wasm" | "cpu" | "auto";
+  readonly engine: "pjrt" | "tensorflow" | "tfjs-node" | "wasm" | "cpu" | "auto";
   /**
    * Train on one batch only, until the model knows it by heart: a check of the set-up, not a model to use. Default
    * false: a run that cannot do this is broken.
