@@ -71,14 +71,15 @@ function overfitted(config: TrainingConfig): TrainingConfig {
 }
 
 function oneBatch(data: RunData, { batchSize, gradientAccumulation }: TrainingConfig): RunData {
-  const { blockSize, tokens, count, sourceTokens, textBytes } = data.train;
-  const blocks = Math.min(count, batchSize * gradientAccumulation);
-  const kept = tokens.subarray(0, blocks * blockSize + 1);
-  const share = kept.length / sourceTokens;
+  const all = data.train;
+  const count = Math.min(all.count, batchSize * gradientAccumulation);
+  const sourceTokens = count * all.blockSize + 1;
   const train: PackedBlocks = {
-    ...data.train,
-    ...{ tokens: kept, count: blocks, droppedTokens: 0, sourceTokens: kept.length },
-    textBytes: Math.round(textBytes * share),
+    ...all,
+    ...{ count, sourceTokens, droppedTokens: 0 },
+    textBytes: Math.round(all.textBytes * (sourceTokens / all.sourceTokens)),
+    block: (i) => all.block(i),
+    documentsOf: (i) => all.documentsOf(i),
   };
   return { ...data, train, validation: train };
 }
