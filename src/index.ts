@@ -71,6 +71,7 @@ export type { Figure } from "./view/figure.js";
 export { formatBytes, formatCount, formatDuration, formatLoss } from "./view/format.js";
 export { figureToHtml } from "./view/html.js";
 export { type TrainingSummary, type WatchOptions, watch } from "./view/live.js";
+export { optimiserFigures } from "./view/optimiser-chart.js";
 export { barFigure, histogramFigure, lineFigure } from "./view/plots.js";
 export { type ProgressOptions, progress } from "./view/progress-of.js";
 export { sweepFigure, sweepTable } from "./view/sweep.js";

@@ -45,7 +45,7 @@ export function trainingFigure(events: readonly TrainEvent[]): Figure {
   const title = start ? `Training ${basename(start.modelName)} on ${basename(start.datasetName)}` : "Training";
   const subtitle = subtitleOf(curves);
   return figure({
-    data: [...trainTraces(curves), ...validationTraces(curves), ...skippedTrace(curves)],
+    data: [...trainTraces(curves), ...validationTraces(curves), ...spikeTrace(curves), ...skippedTrace(curves)],
     layout: {
       title: { text: title, ...(subtitle && { subtitle: { text: subtitle } }) },
       xaxis: {
@@ -56,13 +56,18 @@ export function trainingFigure(events: readonly TrainEvent[]): Figure {
       yaxis: { title: { text: lossAxis } },
       shapes: [
         ...curves.resumedAt.map((step) => verticalLine(step, "dot")),
+        ...curves.outOfMemoryAt.map((step) => verticalLine(step, "longdash")),
         ...(finish?.reason === "early-stopping" ? [verticalLine(finish.step, "dashdot")] : []),
       ],
       annotations: [
         ...curves.resumedAt.map((step) =>
           besideLine(step, `resumed at ${formatCount(step)}`, step > lastStep / 2 ? "right" : "left"),
         ),
+        ...curves.outOfMemoryAt.map((step) =>
+          besideLine(step, "memory ran out", step > lastStep / 2 ? "right" : "left"),
+        ),
         ...(finish?.reason === "early-stopping" ? [besideLine(finish.step, "stopped early", "right")] : []),
+        ...waitNotes(curves),
         ...(best && lastStep > 0 ? [bestNote(best, lastStep)] : []),
       ],
     },
@@ -158,6 +163,22 @@ function validationTraces({ validation, best }: TrainingCurves): Trace[] {
       hovertemplate: evaluationHover,
     },
   ];
+}
+
+function spikeTrace({ spikes }: TrainingCurves): Trace[] {
+  if (spikes.x.length === 0) return [];
+  const marker = { color: palette.purple, symbol: "triangle-down", size: 10 } as const;
+  return [{ type: "scatter", mode: "markers", name: "loss spike", ...spikes, marker, hovertemplate: evaluationHover }];
+}
+
+// The counter of early stopping, at the evaluations that it counts: 1/2, 2/2.
+function waitNotes({ waits, start }: TrainingCurves): Annotation[] {
+  const patience = start?.config.earlyStoppingPatience ?? 0;
+  if (patience === 0 || waits.length > 40) return [];
+  return waits.map(({ step, validationLoss, count }) => ({
+    ...{ text: `${count}/${patience}`, x: step, y: validationLoss, xref: "x", yref: "y", showarrow: true },
+    ...{ ax: 0, ay: 22, xanchor: "center", yanchor: "top" },
+  }));
 }
 
 function skippedTrace({ skippedAt, train, validation }: TrainingCurves): Trace[] {
@@ -267,7 +288,8 @@ function subtitleOf({ validation, best, start }: TrainingCurves): string {
   return `validation loss ${formatLoss(first)} → ${formatLoss(best.validationLoss)} nats per token, best at step ${formatCount(best.step)}`;
 }
 
-function describe({ train, validation, best, finish, resumedAt, skippedAt, lastStep }: TrainingCurves): string {
+function describe(curves: TrainingCurves): string {
+  const { train, validation, best, finish, resumedAt, skippedAt, spikes, outOfMemoryAt, lastStep } = curves;
   const sentences: string[] = [];
   const firstTrain = train.y[0];
   if (firstTrain !== undefined) {
@@ -296,6 +318,10 @@ function describe({ train, validation, best, finish, resumedAt, skippedAt, lastS
     sentences.push(
       `${skippedAt.length === 1 ? "1 step was" : `${formatCount(skippedAt.length)} steps were`} refused because a number was not finite.`,
     );
+  if (spikes.x.length > 0) sentences.push(`The loss jumped at step ${spikes.x.map(formatCount).join(", ")}.`);
+  if (outOfMemoryAt.length > 0) {
+    sentences.push(`Memory ran out at step ${outOfMemoryAt.map(formatCount).join(", ")}; the micro-batch was halved.`);
+  }
   if (finish?.reason === "early-stopping")
     sentences.push(`It stopped early at step ${formatCount(finish.step)}, when validation loss no longer fell.`);
   if (finish?.reason === "aborted") sentences.push(`It was stopped by hand at step ${formatCount(finish.step)}.`);

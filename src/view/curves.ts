@@ -3,7 +3,7 @@
  * (one after the other, as the run log keeps them). Out: training and validation loss on one true step axis and the
  * moments worth a mark. It draws nothing and changes no number.
  */
-import type { EvaluationEvent, FinishEvent, StartEvent, TrainEvent } from "../train/events.js";
+import type { EvaluationEvent, FinishEvent, StartEvent, StepEvent, TrainEvent } from "../train/events.js";
 import type { Curve } from "./downsample.js";
 
 /** What happened in a run, by optimiser step. */
@@ -18,6 +18,15 @@ export interface TrainingCurves {
   readonly resumedAt: readonly number[];
   /** Steps that were refused because a number was not finite. */
   readonly skippedAt: readonly number[];
+  /** Learning rate and gradient norm of every step. */
+  readonly learningRate: Curve;
+  readonly gradientNorm: Curve;
+  /** Steps whose loss stood far above those before. */
+  readonly spikes: Curve;
+  /** Steps at which memory ran out and the micro-batch was halved. */
+  readonly outOfMemoryAt: readonly number[];
+  /** Evaluations without improvement: how many in a row, and where. */
+  readonly waits: readonly { readonly step: number; readonly validationLoss: number; readonly count: number }[];
   /** The last optimiser step that any event names. */
   readonly lastStep: number;
   readonly start?: StartEvent;
@@ -33,7 +42,9 @@ export interface TrainingCurves {
  * trainingCurves([]).train; // { x: [], y: [] }
  */
 export function trainingCurves(events: readonly TrainEvent[]): TrainingCurves {
-  const steps = new Map<number, number>();
+  const steps = new Map<number, StepEvent>();
+  const spikes = new Map<number, number>();
+  const outOfMemory = new Set<number>();
   const logs = new Map<number, number>();
   const evaluations = new Map<number, EvaluationEvent>();
   const skipped = new Set<number>();
@@ -47,16 +58,27 @@ export function trainingCurves(events: readonly TrainEvent[]): TrainingCurves {
       const from = event.resumedFromStep;
       if (from > 0) resumed.add(from);
       // What came after the checkpoint was lost with the old process and is done again.
-      for (const series of [steps, logs, evaluations, skipped]) forgetAfter(series, from);
-    } else if (event.type === "step") steps.set(event.step, event.loss);
+      for (const series of [steps, logs, evaluations, skipped, spikes, outOfMemory]) forgetAfter(series, from);
+    } else if (event.type === "step") steps.set(event.step, event);
     else if (event.type === "log") logs.set(event.step, event.loss);
     else if (event.type === "evaluation") evaluations.set(event.step, event);
     else if (event.type === "skipped") skipped.add(event.step);
+    else if (event.type === "spike") spikes.set(event.step, event.loss);
+    else if (event.type === "out-of-memory") outOfMemory.add(event.step);
     else if (event.type === "finish") finish = event;
   }
+  const of = (value: (event: StepEvent) => number) =>
+    curveOf(new Map([...steps].map(([step, event]) => [step, value(event)])));
   const best = bestOf([...evaluations.values()]);
   return {
-    train: curveOf(steps.size > 0 ? steps : logs),
+    train: steps.size > 0 ? of((event) => event.loss) : curveOf(logs),
+    learningRate: of((event) => event.learningRate),
+    gradientNorm: of((event) => event.gradientNorm),
+    spikes: curveOf(spikes),
+    outOfMemoryAt: [...outOfMemory].sort((a, b) => a - b),
+    waits: [...evaluations.values()]
+      .filter(({ evaluationsWithoutImprovement }) => evaluationsWithoutImprovement > 0)
+      .map(({ step, validationLoss, evaluationsWithoutImprovement: count }) => ({ step, validationLoss, count })),
     validation: curveOf(new Map([...evaluations].map(([step, event]) => [step, event.validationLoss]))),
     resumedAt: [...resumed].sort((a, b) => a - b),
     skippedAt: [...skipped].sort((a, b) => a - b),

@@ -10,6 +10,13 @@ import { type Progress, progressLine } from "./progress.js";
 export function noteOf(event: TrainEvent): string | undefined {
   if (event.type === "warning") return `warning: ${event.message}`;
   if (event.type === "skipped") return `step ${formatCount(event.step)} refused: ${event.reason}`;
+  if (event.type === "spike") {
+    return `step ${formatCount(event.step)}: loss ${formatLoss(event.loss)} is a spike, usual is ${formatLoss(event.meanLoss)} (z-score ${event.zScore.toFixed(1)})`;
+  }
+  if (event.type === "out-of-memory") {
+    return `step ${formatCount(event.step)}: memory ran out; going on with micro-batches of ${event.microBatchSize}, ${event.microBatches} a step`;
+  }
+  if (event.type === "sample") return `sample at step ${formatCount(event.step)}: ${event.prompt}│${event.text}`;
   return undefined;
 }
 

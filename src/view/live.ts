@@ -10,6 +10,7 @@ import { type Displayable, display, jupyterDisplay, notebookHook, notebookSignal
 import { type Figure, figureBundle } from "./figure.js";
 import { formatBytes, formatCount, formatDuration } from "./format.js";
 import { lineOf, noteOf } from "./lines.js";
+import { optimiserFigures } from "./optimiser-chart.js";
 import { type Progress, progressAfter, progressDisplay } from "./progress.js";
 
 /** How to watch; every field has a default. */
@@ -69,6 +70,9 @@ export async function watch(events: AsyncIterable<TrainEvent>, options: WatchOpt
       display(progressDisplay(progress), { displayId: `${displayId}-progress`, update });
       // The PNG takes longer to draw than all the rest, so only the picture that stays has one.
       display(figureBundle(trainingFigure(seen), { png: final }), { displayId: `${displayId}-chart`, update });
+      const { learningRate, gradientNorm } = optimiserFigures(seen);
+      display(figureBundle(learningRate, { png: final }), { displayId: `${displayId}-rate`, update });
+      display(figureBundle(gradientNorm, { png: final }), { displayId: `${displayId}-norm`, update });
     } catch (error) {
       // Hours of training must not end because a picture could not be shown; say it once and go on.
       if (!broken)

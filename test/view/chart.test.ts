@@ -5,6 +5,7 @@ import { compareRunsFigure, trainingFigure } from "../../src/view/chart.js";
 import { trainingCurves } from "../../src/view/curves.js";
 import { jupyterDisplay } from "../../src/view/display.js";
 import { plotlyJson, type ScatterTrace, type Trace } from "../../src/view/figure.js";
+import { optimiserFigures } from "../../src/view/optimiser-chart.js";
 import { barFigure, histogramFigure, lineFigure } from "../../src/view/plots.js";
 import { sampleRun } from "./sample-run.js";
 
@@ -28,7 +29,7 @@ test("trainingFigure() marks the best checkpoint and the early stop", () => {
   assert.deepEqual(scatter(data, "best checkpoint").x, [360]);
   assert.deepEqual(
     layout.annotations?.map((note) => note.text),
-    ["stopped early", "best 3.707 at step 360"],
+    ["stopped early", "1/2", "2/2", "best 3.707 at step 360"],
   );
   assert.equal(
     description,
@@ -147,4 +148,26 @@ test("histogramFigure() counts every finite value once", () => {
     message:
       'Cannot draw histogram "Lengths": no finite value, expected at least one. Fix: pass at least one finite number.',
   });
+});
+
+test("trainingFigure() marks loss spikes and where memory ran out, and says so", () => {
+  const events: TrainEvent[] = [
+    ...sampleRun().slice(0, -1),
+    { type: "spike", step: 100, loss: 9, meanLoss: 4, zScore: 7 },
+    { type: "out-of-memory", step: 200, microBatchSize: 2, microBatches: 4, reason: "TensorFlow ran out" },
+  ];
+  const { data, layout, description } = trainingFigure(events);
+  const spikes = data.find(({ name }) => name === "loss spike");
+  assert.deepEqual([spikes?.x, spikes?.y], [[100], [9]]);
+  assert.ok(layout.shapes?.some(({ x0 }) => x0 === 200));
+  assert.ok(layout.annotations?.some(({ text }) => text === "memory ran out"));
+  assert.match(description, /The loss jumped at step 100\. Memory ran out at step 200; the micro-batch was halved\./);
+});
+
+test("optimiserFigures() draws learning rate and gradient norm of every step, a resumed run whole", () => {
+  const events = [...sampleRun().slice(0, 350), ...sampleRun({ resumedFromStep: 240 })];
+  const { learningRate, gradientNorm } = optimiserFigures(events);
+  assert.equal(learningRate.data[0]?.x.length, 480);
+  assert.equal(gradientNorm.data[0]?.y[0], 0.8);
+  assert.match(learningRate.description, /^Learning rate\. learning rate: from 0\.0004990 to 0\.$/);
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TrainEvent } from "../../src/train/events.js";
 import {
+  bundleOf,
   cellSignal,
   type DisplayOptions,
   display,
@@ -54,17 +55,21 @@ test("watch() updates one progress display and one chart at most twice a second,
   const { stream, now, state } = player(sampleRun({ steps: 60 }));
   await inNotebook(now, async (shown) => {
     await watch(stream, { now, displayId: "run", print: () => {} });
-    assert.deepEqual([...new Set(shown.map(({ options }) => options.displayId))], ["run-progress", "run-chart"]);
     assert.deepEqual(
-      shown.slice(0, 2).map(({ options }) => options.update),
-      [false, false],
+      [...new Set(shown.map(({ options }) => options.displayId))],
+      ["run-progress", "run-chart", "run-rate", "run-norm"],
     );
-    assert.ok(shown.slice(2).every(({ options }) => options.update === true));
+    assert.deepEqual(
+      shown.slice(0, 4).map(({ options }) => options.update),
+      [false, false, false, false],
+    );
+    assert.ok(shown.slice(4).every(({ options }) => options.update === true));
     const times = shown.filter(({ options }) => options.displayId === "run-chart").map(({ at }) => at);
     const gaps = times.slice(1, -1).map((at, i) => at - (times[i] ?? 0));
     assert.ok(gaps.length > 5 && gaps.every((gap) => gap >= 500), `gaps ${gaps}`);
     assert.equal(times.at(-1), state.milliseconds);
-    assert.match(String(shown.at(-2)?.bundle["text/plain"]), /^100 % · step 60 of 60/);
+    const last = shown.findLast(({ options }) => options.displayId === "run-progress");
+    assert.match(String(bundleOf(last?.bundle)["text/plain"]), /^100 % · step 60 of 60/);
     assert.ok("image/png" in (shown.at(-1)?.bundle ?? {}), "the chart that stays has a PNG");
   });
 });
@@ -136,7 +141,7 @@ test("watch() passes on an error of the stream after a last drawing", async () =
     () => 0,
     async (shown) => {
       await assert.rejects(watch(broken(), { now: () => 0, print: () => {} }), /out of memory/);
-      assert.equal(shown.length, 4);
+      assert.equal(shown.length, 8);
     },
   );
 });
