@@ -35,13 +35,9 @@ export function withStatus<Result>(
   call: (status: Pointer) => Result,
 ): Result {
   const status = library.newStatus();
-  try {
-    const result = call(status);
-    checkStatus(library, action, status);
-    return result;
-  } finally {
-    library.deleteStatus(status);
-  }
+  const result = call(status);
+  checkStatus(library, action, status);
+  return result;
 }
 
 // TF_RESOURCE_EXHAUSTED of tensorflow/c/tf_status.h.

@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { findTensorFlow } from "../../src/engine/choose.js";
+import { findTensorFlow } from "../../src/engine/find.js";
 import type { Gpt2Config } from "../../src/model/gpt2-config.js";
 import { packageRoot } from "../../src/paths.js";
 import { estimateMemory } from "../../src/train/memory.js";
