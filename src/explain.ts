@@ -3,8 +3,10 @@
  * numbers in them. It opens no engine and writes nothing.
  */
 import type { TrainingConfig } from "./config.js";
+import { choosePrecision } from "./engine/choose.js";
 import { type Gpt2Config, parameterCount } from "./model/gpt2-config.js";
 import { type PreparedRun, type PrepareOptions, prepareRun } from "./prepare.js";
+import { availableMemory, predictedMemory } from "./train/preflight.js";
 import { type Displayable, jupyterDisplay } from "./view/display.js";
 import { formatBytes, formatCount } from "./view/format.js";
 
@@ -17,6 +19,8 @@ export interface Explanation extends Displayable {
   readonly evaluations: number;
   /** The step after which early stopping can first end the run; absent when it cannot. */
   readonly earliestStop?: number;
+  /** Predicted peak memory. */
+  readonly memoryBytes: number;
   /** Size of one checkpoint: weights and Adam's two moments. */
   readonly checkpointBytes: number;
   /** Most that checkpoints and the finished model take on disk at once. */
@@ -46,6 +50,7 @@ export function explainRun(run: PreparedRun): Explanation {
   const checkpointBytes = 3 * weightBytes(model.config);
   // The best, the last, and the one that is being written; then the finished model.
   const diskBytes = 3 * checkpointBytes + weightBytes(model.config);
+  const memoryBytes = predictedMemory(model.config, config, choosePrecision(config.mixedPrecision).precision);
   const evaluations = plan.evaluationSteps.size;
   const lines = [
     modelAndData(run),
@@ -53,6 +58,7 @@ export function explainRun(run: PreparedRun): Explanation {
     rateLine(config, plan.total),
     evaluationLine(run),
     stoppingLine(run),
+    `memory: about ${formatBytes(memoryBytes)} at the peak (predicted), ${formatBytes(availableMemory())} are free`,
     `checkpoints: ${formatBytes(checkpointBytes)} each, at most ${formatBytes(diskBytes)} on disk, in ${config.outputDir}; the finished model in ${config.finalModelDir}`,
   ];
   return {
@@ -61,7 +67,7 @@ export function explainRun(run: PreparedRun): Explanation {
     tokensPerStep: plan.tokensPerStep,
     evaluations,
     ...(plan.earliestStop !== undefined && { earliestStop: plan.earliestStop }),
-    ...{ checkpointBytes, diskBytes, lines },
+    ...{ memoryBytes, checkpointBytes, diskBytes, lines },
     [jupyterDisplay]: () => ({ "text/plain": lines.join("\n") }),
   };
 }

@@ -8,7 +8,7 @@ import { cpus } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { checkPlan } from "./config/contradictions.js";
 import type { TrainingConfig } from "./config.js";
-import { chooseEngine } from "./engine/choose.js";
+import { chooseEngine, choosePrecision } from "./engine/choose.js";
 import { type CardSamples, modelCard } from "./export/card.js";
 import { drawSamples } from "./export/card-samples.js";
 import { checkModelFolder, saveModelFolder } from "./export/huggingface.js";
@@ -19,6 +19,7 @@ import { type PreparedRun, type PrepareOptions, prepareRun } from "./prepare.js"
 import { checkpointBytes } from "./train/checkpoint.js";
 import type { FinishEvent, StartEvent, TrainEvent } from "./train/events.js";
 import { checkWritable, openOutputDir } from "./train/output-dir.js";
+import { checkMemory } from "./train/preflight.js";
 import { checkpointToResume, engineWarning, identityOf } from "./train/resume.js";
 import { logged, openRunLog, type RunLog, readRunLog } from "./train/run-log.js";
 import { runTraining } from "./train/trainer.js";
@@ -80,6 +81,7 @@ async function* trainPrepared(prepared: PreparedRun, options: TrainOptions): Asy
   // With resume: "auto" only now is it known that this is a fresh run.
   if (!checkpoint) checkPlan(config, plan, data.train.count);
   await checkFreeSpace(`save checkpoints in ${config.outputDir}`, config.outputDir, checkpointBytes(model.weights));
+  checkMemory(modelConfig, config, choosePrecision(config.mixedPrecision).precision);
   const { engine, reason } = await chooseEngine({
     mixedPrecision: config.mixedPrecision,
     ...(config.engine === "auto" ? {} : { engine: config.engine }),

@@ -293,6 +293,16 @@ const outputAndMachine = {
     ...engineNames,
     "auto",
   ]),
+  memoryLimitGB: number(
+    {
+      about: "Refuse a run that would need more than this; 0 takes what the machine has free",
+      unit: "GB",
+      default: 0,
+      reason: "the machine's own limits are read, a container's included",
+    },
+    "≥ 0",
+    (value) => value >= 0,
+  ),
   overfitOneBatch: truth({
     about: "Train on one batch only, until the model knows it by heart: a check of the set-up, not a model to use",
     default: false,

@@ -187,6 +187,11 @@ export interface TrainingConfig {
   /** Force an engine. Default "auto": the best that this machine has. */
   readonly engine: "pjrt" | "tensorflow" | "tfjs-node" | "wasm" | "cpu" | "auto";
   /**
+   * Refuse a run that would need more than this; 0 takes what the machine has free. A number ≥ 0, in GB. Default 0:
+   * the machine's own limits are read, a container's included.
+   */
+  readonly memoryLimitGB: number;
+  /**
    * Train on one batch only, until the model knows it by heart: a check of the set-up, not a model to use. Default
    * false: a run that cannot do this is broken.
    */

@@ -19,6 +19,7 @@ const freeKnobs: readonly (keyof TrainingConfig)[] = [
   "dataGate",
   "keepBest",
   "tensorboard",
+  "memoryLimitGB",
   "checkpointEverySteps",
   "keepCheckpoints",
   "maxCheckpointGB",
