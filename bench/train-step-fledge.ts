@@ -22,8 +22,10 @@ for (let step = 1; step <= steps; step++) {
   loss = (await training.step(batch, update)).nats / (B * T);
   seconds.push((performance.now() - began) / 1000);
 }
+const secondsPerStep = medianAfterWarmUp(seconds);
 const measurement: Measurement = {
-  secondsPerStep: medianAfterWarmUp(seconds),
+  secondsPerStep,
+  compileSeconds: Math.max(0, (seconds[0] as number) - secondsPerStep),
   peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
   loss,
 };

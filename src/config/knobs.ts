@@ -135,6 +135,11 @@ const batchesAndMemory = {
     default: false,
     reason: "GPT-2 was trained without",
   }),
+  gradientCheckpointing: truth({
+    about: "Keep only the input of each block for the gradient, and compute the rest again",
+    default: false,
+    reason: "it costs a second forward pass; for models that do not fit otherwise",
+  }),
 };
 
 const optimiser = {

@@ -88,6 +88,11 @@ export interface TrainingConfig {
    * trained without.
    */
   readonly separateDocuments: boolean;
+  /**
+   * Keep only the input of each block for the gradient, and compute the rest again. Default false: it costs a second
+   * forward pass; for models that do not fit otherwise.
+   */
+  readonly gradientCheckpointing: boolean;
 
   // Optimiser.
   /**

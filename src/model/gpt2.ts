@@ -8,7 +8,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { after } from "../engine/operations.js";
 import { attend } from "./attention.js";
-import type { Gpt2Config } from "./gpt2-config.js";
+import { type Gpt2Config, weightShapes } from "./gpt2-config.js";
 
 /** Reads a weight by its Hugging Face name. */
 export type WeightReader = (name: string) => tf.Tensor;
@@ -116,6 +116,8 @@ export function documentMask(positions: tf.Tensor, { B, T }: Dimensions): tf.Ten
 export interface Dimensions {
   readonly B: number;
   readonly T: number;
+  /** Keep only the input of each block, and make its other values again for the gradient. Default false. */
+  readonly gradientCheckpointing?: boolean;
 }
 
 /**
@@ -167,6 +169,42 @@ export function block(
 }
 
 /**
+ * The same block, whose gradient runs it again from its input instead of keeping what it computed (Chen et al. 2016).
+ *
+ * @param x [B*T, C]
+ * @returns [B*T, C]
+ */
+export function checkpointedBlock(
+  ...[x, mask, weight, prefix, dimensions, config]: Parameters<typeof block>
+): tf.Tensor {
+  const names = [...weightShapes(config).keys()].filter((name) => name.startsWith(`${prefix}.`));
+  const run = (mask: tf.Tensor) => {
+    return (x: tf.Tensor, ...weights: tf.Tensor[]) =>
+      block(x, mask, (name) => weights[names.indexOf(name)] as tf.Tensor, prefix, dimensions, config);
+  };
+  const withGradient = tf.customGrad((...values) => {
+    const save = values.at(-1) as unknown as Save;
+    const [x, ...weights] = values.slice(0, -1) as [tf.Tensor, ...tf.Tensor[]];
+    save([mask, x, ...weights]);
+    const gradFunc = (dy: tf.Tensor, [mask, x, ...weights]: tf.Tensor[]) =>
+      gradientsWithin(run(mask as tf.Tensor), [after(x as tf.Tensor, dy), ...weights], dy);
+    return { value: run(mask)(x, ...weights), gradFunc };
+  });
+  return withGradient(x, ...names.map(weight));
+}
+
+// TensorFlow.js forgets the gradient under way when another begins at depth 0; one level down it does not.
+function gradientsWithin(run: (...inputs: tf.Tensor[]) => tf.Tensor, inputs: tf.Tensor[], dy: tf.Tensor): tf.Tensor[] {
+  const { state } = tf.engine();
+  state.gradientDepth++;
+  try {
+    return tf.grads(run)(inputs, dy);
+  } finally {
+    state.gradientDepth--;
+  }
+}
+
+/**
  * The whole model up to its last layer norm.
  *
  * @param tokens [B*T] int32, each in 0 … V-1
@@ -194,8 +232,9 @@ export function hiddenStates(
     : tf.slice(positionTable, [0, 0], [T, C]); // [T, C]
   let x = tf.reshape(tf.add(tokenVectors, positionVectors), [B * T, C]);
   const mask = positions ? documentMask(positions, dimensions) : causalMask(T);
+  const blockOf = dimensions.gradientCheckpointing ? checkpointedBlock : block;
   for (let layer = 0; layer < config.layers; layer++) {
-    x = block(x, mask, weight, `transformer.h.${layer}`, dimensions, config);
+    x = blockOf(x, mask, weight, `transformer.h.${layer}`, dimensions, config);
   }
   return layerNorm(x, weight("transformer.ln_f.weight"), weight("transformer.ln_f.bias"), config.layerNormEpsilon);
 }

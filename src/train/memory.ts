@@ -43,7 +43,7 @@ const holes = 1.1;
  * Estimates the peak memory of training.
  *
  * With N = B·T, P weights, P′ of them trained, and 4-byte numbers: weights and moments take 4P + 8P′, a layer keeps 17·N·C
- * numbers (13.5 with bfloat16 products, whose inputs are kept in two bytes), a chunk of n rows of logits takes 2·n·V (3·n·V),
+ * numbers (13.5 with bfloat16 products, whose inputs are kept in two bytes; with checkpointing only N·C, but one layer), a chunk of n rows of logits takes 2·n·V (3·n·V),
  * beside 2·V·C of the embedding's gradient; the end of a step takes P′ of gradients instead.
  *
  * @param shape of a micro-batch
@@ -52,7 +52,7 @@ const holes = 1.1;
  */
 export function estimateMemory(
   config: Gpt2Config,
-  { B, T }: BatchShape,
+  { B, T, gradientCheckpointing = false }: BatchShape,
   { precision = "float32", gradientAccumulation = 1, trainable }: MemoryOptions = {},
 ): MemoryEstimate {
   const { width: C, vocabularySize: V, layers } = config;
@@ -65,7 +65,8 @@ export function estimateMemory(
   const hostBytes = 4 * P;
   const sums = gradientAccumulation > 1 ? 4 * trained : 0;
   const stateBytes = 4 * P + 8 * trained + sums + (narrow ? 2 * P : 0);
-  const activationBytes = 4 * N * C * (narrow ? 13.5 : 17) * layers;
+  const ofLayer = 4 * N * C * (narrow ? 13.5 : 17);
+  const activationBytes = gradientCheckpointing ? ofLayer + 4 * N * C * layers : ofLayer * layers;
   const logits = (narrow ? 3 : 2) * 4 * rowsPerChunk(N, V) * V;
   const loss = logits + 8 * V * C;
   const workBytes = Math.max(loss, 4 * trained - activationBytes);

@@ -76,6 +76,8 @@ export interface BatchShape {
   readonly T: number;
   /** Whether attention stays inside each document; default false. */
   readonly separateDocuments?: boolean;
+  /** Less memory for more time: each block is computed again for its gradient; default false. */
+  readonly gradientCheckpointing?: boolean;
 }
 
 /** What one AdamW update is told. */

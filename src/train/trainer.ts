@@ -132,8 +132,9 @@ export async function* runTraining(run: TrainingRun): AsyncGenerator<TrainEvent,
 async function compilePrograms({ engine, modelConfig, config, train }: TrainingRun, { microBatchSize }: Progress) {
   const separateDocuments = train.documentEnd !== undefined;
   const shape = { B: microBatchSize, T: config.blockSize, separateDocuments };
+  const { gradientCheckpointing } = config;
   const trainable = trainableOf(modelConfig, config);
-  const training = compileTraining(engine, modelConfig, shape, { trainable });
+  const training = compileTraining(engine, modelConfig, { ...shape, gradientCheckpointing }, { trainable });
   return { training, evaluate: await compileEvaluation(engine, modelConfig, shape, trainable) };
 }
 

@@ -5,13 +5,15 @@ import type { Gpt2Config } from "../../src/model/gpt2-config.js";
 import { randomWeights } from "../../src/model/initial.js";
 import { compileTraining, trainingVariables } from "../../src/train/optimizer.js";
 
-const work: { config: Gpt2Config; B: number; T: number; steps: number } = JSON.parse(process.argv[2] ?? "");
-const { config, B, T, steps } = work;
+const work: { config: Gpt2Config; B: number; T: number; steps: number; gradientCheckpointing?: boolean } = JSON.parse(
+  process.argv[2] ?? "",
+);
+const { config, B, T, steps, gradientCheckpointing = false } = work;
 const tokens = B * T;
 const { engine } = await chooseEngine({ engine: "tensorflow", mixedPrecision: false });
 const weights = randomWeights(config, 1);
 await engine.createVariables(trainingVariables(config, weights));
-const training = compileTraining(engine, config, { B, T });
+const training = compileTraining(engine, config, { B, T, gradientCheckpointing });
 const random = seededRandom(1);
 const ids = () => Int32Array.from({ length: tokens }, () => random.integer(config.vocabularySize));
 const batch = { inputs: ids(), targets: ids() };

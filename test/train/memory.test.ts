@@ -24,6 +24,16 @@ for (const [name, work] of Object.entries(workloads)) {
   });
 }
 
+test("gradientCheckpointing takes less memory, as much less as estimateMemory() says within 25 %", async (t) => {
+  if (!findTensorFlow()) return t.skip("no TensorFlow on this machine");
+  const work = workloads["many layers"] as { config: Gpt2Config; B: number; T: number };
+  const kept = await train({ ...work, steps: 3 });
+  const again = await train({ ...work, steps: 3, gradientCheckpointing: true });
+  assert.ok(again.peakBytes < 0.9 * kept.peakBytes, `${kept.peakBytes} bytes, ${again.peakBytes} with checkpointing`);
+  const estimate = estimateMemory(work.config, { ...work, gradientCheckpointing: true }).peakBytes;
+  assert.ok(Math.abs(estimate / again.peakBytes - 1) < 0.25, `estimate ${estimate}, measured ${again.peakBytes}`);
+});
+
 test("estimateMemory() grows with accumulation, and shrinks when fewer weights are trained", () => {
   const { config, B, T } = workloads["much text"] as { config: Gpt2Config; B: number; T: number };
   const plain = estimateMemory(config, { B, T }).peakBytes;
