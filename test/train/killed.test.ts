@@ -123,14 +123,15 @@ async function endOf(folder: string) {
     lastWeights: await sha256File(join(checkpoint.folder, "model.safetensors")),
     moments: await sha256File(join(checkpoint.folder, "optimizer.safetensors")),
     progress,
-    log: events.filter((event) => event.type !== "start" || event.resumedFromStep === 0).map(lasting),
+    log: events
+      .filter((event) => event.type !== "start" || event.resumedFromStep === 0)
+      .map((event) => lasting(event, folder)),
     files: (await readdir(join(folder, "run"))).filter((name) => name !== "events.jsonl"),
   };
 }
 
-function lasting(event: TrainEvent): Record<string, unknown> {
+function lasting(event: TrainEvent, folder: string): Record<string, unknown> {
   const passing = ["tokensPerSecond", "etaSeconds", "memoryBytes", "seconds", "peakMemoryBytes", "runId"];
-  const places = ["folder", "finalModelDir"];
-  const entries = Object.entries(event).filter(([name]) => ![...passing, ...places].includes(name));
-  return Object.fromEntries(entries);
+  const elsewhere = JSON.parse(JSON.stringify(event).replaceAll(folder, "")) as Record<string, unknown>;
+  return Object.fromEntries(Object.entries(elsewhere).filter(([name]) => !passing.includes(name)));
 }
