@@ -30,7 +30,7 @@ export const trainingDefaults = Object.fromEntries(
  * @throws RangeError for an unknown knob (with the nearest known one) or a value out of range; TypeError for a value of
  * another type
  * @example
- * resolveConfig({ numEpochs: 1 }).batchSize; // 4
+ * resolveConfig({ numEpochs: 5 }).batchSize; // 4
  */
 export function resolveConfig(settings: Partial<TrainingConfig> = {}): TrainingConfig {
   for (const name of Object.keys(settings)) checkKnobName(name, "the training configuration");

@@ -50,7 +50,7 @@ const wallSeconds = () => Date.now() / 1000;
  * @yields `start`, then `evaluation` (step 0 is the model before training), `step`, `log`, `checkpoint` …, last `finish`
  * @throws RangeError, TypeError or Error, each saying what to change, before anything on disk is touched
  * @example
- * for await (const event of train({ modelName: "fledge-base", datasetName: "my-texts/", numEpochs: 1 })) {
+ * for await (const event of train({ modelName: "fledge-base", datasetName: "my-texts/", blockSize: 64, maxSteps: 2 })) {
  *   if (event.type === "log") console.log(event.step, event.loss);
  * }
  */

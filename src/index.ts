@@ -2,10 +2,10 @@
  * Fledge's whole public surface, grouped by the steps of the course. Nothing is computed here.
  */
 
-// 3 Configure.
+// 3 Configure: every knob, where it is set, what a run will do and need.
 export { type GatheredSettings, gatherSettings, type SettingSources } from "./config/sources.js";
 export { resolveConfig, type TrainingConfig, trainingDefaults } from "./config.js";
-// 2 Choose a model and a dataset.
+// 2 Choose a model and a dataset: names, texts, tokens, what they hold.
 export { type Dataset, type Document, type LoadDatasetOptions, loadDataset } from "./data/dataset.js";
 export { type Duplicates, findDuplicates, findOverlaps, type NearDuplicate, type Overlap } from "./data/duplicates.js";
 export { type EncodeOptions, encodeTexts } from "./data/encode.js";
@@ -18,7 +18,7 @@ export { type Split, type SplitOptions, splitDataset } from "./data/split.js";
 export { loadTokenizer, type Tokenizer } from "./data/tokenizer.js";
 export { saveTokenizer, type TokenizerFile } from "./data/tokenizer-file.js";
 export { trainTokenizer } from "./data/train-tokenizer.js";
-// 1 Set up: which engine this machine has, and why.
+// 1 Set up: which engine this machine has and why; any function of tensors compiled.
 export { chooseEngine, type EngineChoice, type EngineOptions } from "./engine/choose.js";
 export {
   type CompiledFunction,
@@ -34,18 +34,19 @@ export { findTensorFlow } from "./engine/find.js";
 export { describeProgram, type Program } from "./engine/program.js";
 export type { CompileEvent } from "./engine/watch-compile.js";
 export { type Explanation, explainConfig } from "./explain.js";
-// 6 Take it elsewhere: other programs, the Hugging Face Hub.
+// 6 Experiment, scale, take it elsewhere.
 export type { ExportedFile, ExportOptions } from "./export/exported.js";
 export { exportGguf, type GgufDtype } from "./export/gguf.js";
 export { exportOnnx } from "./export/onnx.js";
 export type { OnnxDtype } from "./export/onnx-weights.js";
 export { type Pushed, type PushOptions, type PushPlan, planPush, push } from "./export/push.js";
+
 // 4 Train.
 export { type TrainOptions, train } from "./fine-tune.js";
+// 5 Evaluate: write, measure, compare.
 export type { GeneratedPiece, GeneratedToken } from "./generate/generate.js";
 export { longestOverlap, type VerbatimOverlap } from "./generate/memorisation.js";
 export type { GenerateOptions } from "./generate/options.js";
-// 5 Evaluate.
 export type { SamplingOptions } from "./generate/sampler.js";
 export { type SideBySideRow, sideBySide } from "./generate/side-by-side.js";
 export { type MeasuredLoss, openModel, type TextModel, type TextToken } from "./generate/text-model.js";
@@ -54,7 +55,6 @@ export { type HubSettings, hubSettings } from "./hub/settings.js";
 export { type Checked, check } from "./learn/check.js";
 export { type Gpt2Config, parameterCount } from "./model/gpt2-config.js";
 export { loadPretrained, type PretrainedModel } from "./model/pretrained.js";
-// 6 Experiment and scale: whatever a learner changes, quick mode keeps it short in tests.
 export { isQuick } from "./quick.js";
 export { findLearningRate, type RangeTest, type RangeTestOptions } from "./range-test.js";
 export { type RunningServer, type ServeOptions, serve } from "./serve/server.js";
@@ -64,6 +64,7 @@ export { estimateMemory, type MemoryEstimate, type MemoryOptions } from "./train
 export { readRunLog } from "./train/run-log.js";
 export { learningRateAt, type Schedule } from "./train/schedule.js";
 export type { SweepGrid, TrialResult } from "./train/sweep.js";
+export { blockView } from "./view/block-view.js";
 // Views, in a notebook or a terminal.
 export { compareRunsFigure, trainingFigure } from "./view/chart.js";
 export { type Displayable, type DisplayOptions, display, type MimeBundle, type Shown } from "./view/display.js";
@@ -77,5 +78,4 @@ export { type ProgressOptions, progress } from "./view/progress-of.js";
 export { sweepFigure, sweepTable } from "./view/sweep.js";
 export { compareTexts, table } from "./view/table.js";
 export { tokenView } from "./view/token-view.js";
-export { blockView, type TokenBox, type TokensViewOptions, tokensView } from "./view/tokens.js";
 export { saveTrainingPlot } from "./view/training-plot.js";

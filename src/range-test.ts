@@ -42,7 +42,7 @@ export interface RangeTest {
  * @param settings knobs of the run to find a rate for; its own learning rate and schedule are not used
  * @throws RangeError for rates or steps out of range, and whatever `train` would throw for the knobs
  * @example
- * (await findLearningRate({ blockSize: 128 })).suggestion?.learningRate;
+ * (await findLearningRate({ datasetName: "my-texts/", blockSize: 64 }, { steps: 20 })).suggestion?.learningRate;
  */
 export async function findLearningRate(
   settings: Partial<TrainingConfig> = {},

@@ -34,7 +34,8 @@ export interface SweepOptions {
  * @yields the result of each trial
  * @throws RangeError when a combination is no valid configuration, before the first trial runs
  * @example
- * for await (const { name, bestValidationLoss } of sweep({ maxSteps: 80 }, { learningRate: [1e-4, 1e-3] })) {
+ * const quick = { datasetName: "my-texts/", blockSize: 64, maxSteps: 2 };
+ * for await (const { name, bestValidationLoss } of sweep(quick, { learningRate: [1e-4, 1e-3] })) {
  *   console.log(name, bestValidationLoss);
  * }
  */

@@ -149,8 +149,8 @@ export interface TrainingConfig {
   /** Steps between two `log` events. An integer ≥ 1, in optimiser steps. Default 50: readable, and averaged. */
   readonly logEverySteps: number;
   /**
-   * Beginnings that the model continues at every evaluation, always with the same seed. A list of texts. Default []:
-   * each sample costs time.
+   * Beginnings that the model continues at every evaluation, always with the same seed. A list of texts. Default
+   * `[]`: each sample costs time.
    */
   readonly samplePrompts: readonly string[];
   /** Length of such a continuation. An integer ≥ 1, in tokens. Default 40: one or two sentences. */
@@ -171,7 +171,7 @@ export interface TrainingConfig {
   readonly loraAlpha: number;
   /**
    * Which matrices of each block get adapters. A list of "c_attn", "attn.c_proj", "c_fc", "mlp.c_proj". Default
-   * ["c_attn"]: as Hu et al. 2021.
+   * `["c_attn"]`: as Hu et al. 2021.
    */
   readonly loraTargets: readonly string[];
 
@@ -225,7 +225,7 @@ export interface TrainingConfig {
   readonly resume: boolean | "auto";
   /**
    * Names that may differ from the run that is resumed: knobs, `model`, `data`, `tokenizer`, `split`. A list of
-   * texts. Default []: what has changed is named and refused.
+   * texts. Default `[]`: what has changed is named and refused.
    */
   readonly resumeAnyway: readonly string[];
 }

@@ -25,7 +25,7 @@ const NAMES = ["text", "content", "document", "body", "article", "story"];
  * @param where the file, for messages
  * @throws RangeError when the column is not there, or none holds text
  * @example
- * chooseColumn("", [{ title: "A", text: "Once …" }], "a.jsonl"); // { name: "text", reason: 'a column of that name' }
+ * chooseColumn("", [{ title: "A", text: "Once …" }], "a.jsonl"); // { name: "text", reason: "its name says so" }
  */
 export function chooseColumn(asked: string, rows: readonly Row[], where: string): ChosenColumn {
   const all = [...new Set(rows.flatMap((row) => Object.keys(row)))];

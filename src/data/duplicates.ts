@@ -41,14 +41,15 @@ const contaminationWidth = 13;
 /**
  * Finds exact and near duplicates.
  *
- * @param options.threshold least similarity of a pair, above 0 and at most 1; default 0.8
+ * @param options `threshold`: least similarity of a pair, above 0 and at most 1; default 0.8
  * @example
- * findDuplicates(dataset.documents).exact; // [["a.txt", "copy-of-a.txt"]]
+ * findDuplicates([{ id: "a", text: "Once." }, { id: "b", text: "Once.\n" }]).exact; // [["a", "b"]]
  */
 export function findDuplicates(
   documents: Iterable<Document>,
-  { threshold = 0.8 }: { readonly threshold?: number } = {},
+  options: { readonly threshold?: number } = {},
 ): Duplicates {
+  const { threshold = 0.8 } = options;
   const groups = new Map<string, string[]>();
   const signatures: { id: string; signature: Uint32Array }[] = [];
   const family = hashFamily();

@@ -21,7 +21,7 @@ export interface PackedBlocks {
   readonly sourceTokens: number;
   /** Id of the token that ends a document, where attention stays inside each document; absent where it crosses them. */
   readonly documentEnd?: number;
-  /** Block `i` [T+1]: tokens `i*T .. i*T+T`; its last token is the first of the next block. */
+  /** Block `i`, T+1 of the tokens: `i*T .. i*T+T`; its last token is the first of the next block. */
   block(i: number): Uint32Array;
   /** Ids of the documents that block `i` has tokens of, in order. */
   documentsOf(i: number): string[];

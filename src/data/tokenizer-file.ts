@@ -89,12 +89,12 @@ export interface TokenizerParts {
 /**
  * Writes `tokenizer.json` and `tokenizer_config.json` into a model folder, making it when absent.
  *
- * @param options.modelMaxLength Positions of the model, in tokens.
+ * @param options `modelMaxLength`: positions of the model, in tokens.
  */
 export async function saveTokenizer(
   file: TokenizerFile,
   folder: string,
-  { modelMaxLength }: { modelMaxLength: number },
+  options: { readonly modelMaxLength: number },
 ): Promise<void> {
   const endOfText = file.added_tokens[0]?.content;
   const config = {
@@ -105,7 +105,7 @@ export async function saveTokenizer(
     eos_token: endOfText,
     unk_token: endOfText,
     clean_up_tokenization_spaces: false,
-    model_max_length: modelMaxLength,
+    model_max_length: options.modelMaxLength,
   };
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, "tokenizer.json"), `${JSON.stringify(file, null, 1)}\n`);

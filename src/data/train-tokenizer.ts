@@ -12,8 +12,8 @@ import type { TokenizerFile } from "./tokenizer-file.js";
  * Trains a byte-level BPE tokenizer.
  *
  * @param texts Texts to learn from; read once, never kept.
- * @param options.vocabularySize Tokens in all: 256 bytes, the merges, and end-of-text as the last id. At least 257.
- * @param options.endOfText The end-of-text token (default `<|endoftext|>`).
+ * @param options `vocabularySize`: tokens in all, 256 bytes, the merges, and end-of-text as the last id, at least 257;
+ *   `endOfText`: the end-of-text token, default `<|endoftext|>`
  * @returns The content of a `tokenizer.json`; equal texts give equal content.
  * @throws {RangeError} When the size is out of range or the texts hold too few repeated pairs to reach it.
  * @example
@@ -22,8 +22,9 @@ import type { TokenizerFile } from "./tokenizer-file.js";
  */
 export function trainTokenizer(
   texts: Iterable<string>,
-  { vocabularySize, endOfText = "<|endoftext|>" }: { vocabularySize: number; endOfText?: string },
+  options: { readonly vocabularySize: number; readonly endOfText?: string },
 ): TokenizerFile {
+  const { vocabularySize, endOfText = "<|endoftext|>" } = options;
   if (!Number.isInteger(vocabularySize) || vocabularySize < 257 || vocabularySize > 1_000_000) {
     throw new RangeError(
       problem({

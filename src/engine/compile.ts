@@ -46,6 +46,7 @@ export interface CompiledFunction<Input extends string, State extends string, Ou
   readonly program?: Program;
   /** Which engine runs it, and why. */
   readonly engineReason: string;
+  /** Frees the engine and the state. */
   dispose(): Promise<void>;
 }
 

@@ -41,8 +41,11 @@ export interface AdamUpdate {
 
 /** The state that a step function reads and updates. Updates take effect in the order in which they are written. */
 export interface Variables {
+  /** The value before the step, or as the updates written before left it. */
   read(name: string): tf.Tensor;
+  /** Replaces the value. */
   assign(name: string, value: tf.Tensor): void;
+  /** Adds to the value in place. */
   assignAdd(name: string, value: tf.Tensor): void;
   /**
    * Overwrites one index of axis 1 in place: how a cache takes in a token.
@@ -53,6 +56,7 @@ export interface Variables {
    * @returns the variable afterwards
    */
   assignSlice(name: string, index: tf.Tensor, value: tf.Tensor): tf.Tensor;
+  /** One Adam update in place. */
   adam(update: AdamUpdate): void;
 }
 
@@ -85,6 +89,7 @@ export type Form = (typeof formNames)[number];
 
 /** Names of the engines, best first; `tfjs-node` only when it is asked for. */
 export const engineNames = ["pjrt", "tensorflow", "tfjs-node", "wasm", "cpu"] as const;
+/** Name of an engine. */
 export type EngineName = (typeof engineNames)[number];
 
 /** Keeps variables and runs steps. */
@@ -92,6 +97,7 @@ export interface Engine {
   readonly name: EngineName;
   /** `tensorflow (TensorFlow 2.21.0 on CPU, bfloat16)`: one line for people. */
   readonly description: string;
+  /** Makes variables, or sets those that exist. */
   createVariables(variables: ReadonlyMap<string, VariableInit>): Promise<void>;
   /** Frees variables; a compiled step that assigns one brings it back. */
   deleteVariables(names: Iterable<string>): Promise<void>;

@@ -49,6 +49,18 @@ export function isOutOfMemory(error: unknown): error is Error {
   return error instanceof RangeError && error.message.startsWith("Array buffer allocation failed");
 }
 
+/** An Error for the use of an engine after `dispose()`. */
+export function disposedEngine(): Error {
+  return new Error(
+    problem({
+      cannot: "run a step",
+      found: "an engine that was disposed",
+      expected: "an open one",
+      fix: "open a new engine with chooseEngine()",
+    }),
+  );
+}
+
 /** A RangeError for a variable that was never created. */
 export function unknownVariable(name: string, known: Iterable<string>): RangeError {
   const names = [...known];

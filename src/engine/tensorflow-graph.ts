@@ -4,7 +4,7 @@
  */
 import { problem } from "../message.js";
 import type { HostArray } from "./engine.js";
-import { outOfMemory } from "./errors.js";
+import { disposedEngine, outOfMemory } from "./errors.js";
 import { dataTypes, type Pointer, type TensorFlowLibrary, type TfDType, type TfOutput } from "./tensorflow-library.js";
 
 /** An attribute of a TensorFlow operation, told apart by its key. */
@@ -97,12 +97,19 @@ export function takeFloats(library: TensorFlowLibrary, tensor: Pointer): Float32
  */
 export class TensorFlowGraph {
   readonly graph: Pointer;
+  private open = true;
   private programs = 0;
   private prefix = "";
   private count = 0;
 
   constructor(private readonly library: TensorFlowLibrary) {
     this.graph = library.newGraph();
+  }
+
+  /** Frees the graph; what was added to it must not be used again. */
+  close(): void {
+    this.open = false;
+    this.library.deleteGraph(this.graph);
   }
 
   /** Names what is added by `build` by its place in it. */
@@ -120,6 +127,8 @@ export class TensorFlowGraph {
   /** Adds an operation and returns its TF_Operation. */
   operation(type: string, { inputs = [], attributes = {}, after = [], name = this.nextName(type) }: NodeSpec): Pointer {
     const { library } = this;
+    // TensorFlow would write into freed memory.
+    if (!this.open) throw disposedEngine();
     const description = library.newOperation(this.graph, type, name);
     for (const input of inputs) {
       if ("oper" in input) library.addInput(description, input);

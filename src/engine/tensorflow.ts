@@ -3,7 +3,6 @@
  * runs off the main thread. In: step functions, host arrays. Out: host arrays. It chooses nothing (see choose.ts).
  */
 import { promisify } from "node:util";
-import { problem } from "../message.js";
 import type {
   CompiledStep,
   Engine,
@@ -14,7 +13,7 @@ import type {
   TensorSpec,
   VariableInit,
 } from "./engine.js";
-import { lengthMismatch, unknownVariable } from "./errors.js";
+import { disposedEngine, lengthMismatch, unknownVariable } from "./errors.js";
 import { sizeOf } from "./program.js";
 import { checkStatus, TensorFlowGraph, takeFloats, toTensor, withStatus } from "./tensorflow-graph.js";
 import { loadTensorFlow, type Pointer, type TensorFlowLibrary, type TfOutput } from "./tensorflow-library.js";
@@ -143,7 +142,7 @@ class TensorFlowEngine implements Engine {
     await this.running.catch(() => {});
     withStatus(this.library, "close TensorFlow", (status) => this.library.closeSession(this.session, status));
     withStatus(this.library, "close TensorFlow", (status) => this.library.deleteSession(this.session, status));
-    this.library.deleteGraph(this.graph.graph);
+    this.graph.close();
   }
 
   private async runStep(
@@ -182,16 +181,7 @@ class TensorFlowEngine implements Engine {
   ): Promise<Float32Array[]> {
     const { library } = this;
     if (this.open && fetches.length + targets.length === 0) return [];
-    if (!this.open) {
-      throw new Error(
-        problem({
-          cannot: "run a step",
-          found: "an engine that was disposed",
-          expected: "an open one",
-          fix: "open a new engine with chooseEngine()",
-        }),
-      );
-    }
+    if (!this.open) throw disposedEngine();
     const tensors = feeds.map(({ values, spec }) => toTensor(library, values, spec.shape, spec.dtype));
     const results: Pointer[] = fetches.map(() => null);
     const status = library.newStatus();

@@ -18,6 +18,7 @@ import { type HubSettings, hubSettings } from "./settings.js";
 export interface RepositoryOptions {
   /** Default: from the environment. */
   readonly settings?: HubSettings | undefined;
+  /** Told how much of a file is there. */
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
 }
 

@@ -45,7 +45,7 @@ const INDEX = "model.safetensors.index.json";
  * @param name `fledge-base`, the path of a folder with config.json and safetensors, or a name of the Hub: `distilgpt2`.
  * @throws RangeError when the name can be none of these, or the model has no safetensors; HubError when the Hub refuses.
  * @example
- * (await findModel("fledge-base")).folder; // ".../models/fledge-base"
+ * (await findModel("fledge-base")).folder.endsWith("fledge-base"); // true
  */
 export async function findModel(name: string, options: FindModelOptions = {}): Promise<FoundModel> {
   const isEmbedded = name === EMBEDDED_MODEL;

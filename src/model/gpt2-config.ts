@@ -149,7 +149,7 @@ export function toHuggingFaceConfig(config: Gpt2Config): Record<string, unknown>
  *
  * @returns name → shape.
  * @example
- * weightShapes(config).get("transformer.h.0.attn.c_attn.weight"); // [768, 2304]
+ * weightShapes(config).get("transformer.h.0.attn.c_attn.weight"); // [C, 3C]
  */
 export function weightShapes(config: Gpt2Config): Map<string, readonly number[]> {
   const { vocabularySize: V, positions: P, width: C, layers } = config;

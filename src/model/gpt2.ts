@@ -213,8 +213,8 @@ function gradientsWithin(run: (...inputs: tf.Tensor[]) => tf.Tensor, inputs: tf.
  *   default: each row is one text
  * @returns [B*T, C]
  * @example
- * const hidden = hiddenStates(tokens, { B: 4, T: 512 }, (name) => weights[name], config);
- * const logits = tf.matMul(hidden, weights["transformer.wte.weight"], false, true); // [B*T, V]
+ * const hidden = hiddenStates(tokens, { B: 4, T: 512 }, (name) => tensors[name], config);
+ * const logits = tf.matMul(hidden, tensors["transformer.wte.weight"], false, true); // [B*T, V]
  */
 export function hiddenStates(
   tokens: tf.Tensor,

@@ -23,7 +23,7 @@ import { readSafetensorsHeader, streamSafetensors, type TensorEntry, toFloat32 }
 /** A model as read from disk. */
 export interface PretrainedModel extends FoundModel {
   readonly config: Gpt2Config;
-  /** Row-major weights by their full name, in the order of {@link weightShapes}. */
+  /** Row-major weights by their full name, in the order of the model. */
   readonly weights: ReadonlyMap<string, Float32Array>;
   /** Of model.safetensors, or of the list of its files: the model's identity in checkpoints and reports. */
   readonly sha256: string;
@@ -35,7 +35,7 @@ const HEAD = "lm_head.weight";
 /**
  * Loads a model by name or folder.
  *
- * @param name see {@link findModel}.
+ * @param name `fledge-base`, the path of a folder, or a name of the Hub
  * @param options `revision` of the Hub, and `onProgress` of a download.
  * @returns configuration, weights (float32; F16, BF16 and F64 are converted one tensor at a time), identity and origin.
  * @throws RangeError for an unknown or unsupported model; TypeError naming each missing, extra or mis-shaped weight;

@@ -77,7 +77,7 @@ const READ_BYTES = 1 << 26; // one read() takes at most 2 GiB; 64 MiB keeps it i
  * @throws SyntaxError when the file is not exactly what the format says; Error when it cannot be opened.
  * @example
  * const { tensors } = await readSafetensors("model.safetensors");
- * tensors.get("transformer.wte.weight")?.shape; // [50257, 768]
+ * tensors.get("transformer.wte.weight")?.shape; // [V, C]
  */
 export async function readSafetensors(
   path: string,

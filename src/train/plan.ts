@@ -37,7 +37,7 @@ export type PlanKnobs = Pick<
  *
  * @param trainBlocks blocks of the training text
  * @example
- * planRun(resolveConfig({ numEpochs: 1 }), 800).total; // 100: 800 blocks, 4 × 2 a step
+ * planRun(resolveConfig({ numEpochs: 2 }), 800).total; // 200: 800 blocks an epoch, 4 × 2 a step
  */
 export function planRun(knobs: PlanKnobs, trainBlocks: number): RunPlan {
   const { batchSize, gradientAccumulation, blockSize, numEpochs, maxSteps, earlyStoppingPatience } = knobs;

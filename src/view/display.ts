@@ -17,6 +17,7 @@ export const displayHook: unique symbol = Symbol.for("fledge.display");
 
 /** A value that knows how it wants to be shown. */
 export interface Displayable {
+  /** The value in every form that it can be shown in. */
   [jupyterDisplay](): MimeBundle;
 }
 

@@ -50,7 +50,7 @@ export interface TrainingSummary extends Displayable {
  * @returns all events, the finish event, the chart and the best losses.
  * @throws what the stream throws, or the signal's reason when it is aborted; the displays are brought up to date first.
  * @example
- * const run = await watch(train({ modelName: "fledgling", datasetName: "sotu" }));
+ * const run = await watch(train({ datasetName: "my-texts/", blockSize: 64, maxSteps: 2 }));
  * run.bestValidationLoss;
  */
 export async function watch(events: AsyncIterable<TrainEvent>, options: WatchOptions = {}): Promise<TrainingSummary> {

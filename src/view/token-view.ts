@@ -65,7 +65,8 @@ function plain(tokens: readonly ShownToken[]): string {
   return [`${"token".padEnd(width)}  chance   surprise in bits (#), place`, ...lines].join("\n");
 }
 
-function visible(text: string): string {
+/** A token with its line ends, tabs and outer spaces made visible. */
+export function visible(text: string): string {
   return text.replaceAll("\n", "⏎").replaceAll("\t", "⇥").replace(/^ | $/g, "␣");
 }
 

@@ -35,7 +35,7 @@ function field(name: string, { about, default: value, reason, unit, range, type 
   // Of a word or a switch, the type already says what it may be.
   const sized = type === "number" || type.endsWith("[]");
   const bounds = sized ? `${range.charAt(0).toUpperCase()}${range.slice(1)}${counts}. ` : "";
-  const sentences = `${about}. ${bounds}Default ${JSON.stringify(value)}: ${reason}.`;
+  const sentences = `${about}. ${bounds}Default ${Array.isArray(value) ? `\`${JSON.stringify(value)}\`` : JSON.stringify(value)}: ${reason}.`;
   const lines = wrap(sentences, 112);
   const doc =
     lines.length === 1 ? `  /** ${lines[0]} */` : `  /**\n${lines.map((line) => `   * ${line}`).join("\n")}\n   */`;

@@ -266,3 +266,20 @@ test("a process that used the compiled engine ends in order", async (t) => {
   const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script]);
   assert.equal(stdout, "done\n");
 });
+
+for (const name of engineNames.filter((engine) => engine.startsWith("tensorflow"))) {
+  test(`an engine that was disposed says so, and the process lives, on ${name}`, async (context) => {
+    const engine = await openForTest(name);
+    if (typeof engine === "string") return context.skip(engine);
+    const spec = { x: { shape: [2], dtype: "float32" } } as const;
+    const step = await engine.compile("square", spec, ({ x }) => ({ y: tf.square(x as tf.Tensor) }));
+    await engine.dispose();
+    const message =
+      "Cannot run a step: an engine that was disposed, expected an open one. Fix: open a new engine with chooseEngine().";
+    await assert.rejects(step.run({ x: Float32Array.of(1, 2) }), { name: "Error", message });
+    await assert.rejects(
+      engine.compile("square", spec, ({ x }) => ({ y: tf.square(x as tf.Tensor) })),
+      { message },
+    );
+  });
+}

@@ -37,6 +37,7 @@ const USED_OTHERWISE: Readonly<Record<string, string>> = {
   "@biomejs/biome": "lint and format, started by bin/setup/test.mjs",
   "@types/node": "types for the compiler",
   tslab: "the other TypeScript kernel: its API is ours too, and the course is meant to pass on it",
+  typedoc: "makes the API reference, started by `npm run docs`",
   "playwright-core": "drives a real JupyterLab for screenshots",
 };
 
