@@ -41,8 +41,9 @@ const MODULE_PREFIX = ".fledge-";
 const GLOBALS_FILE = ".fledge.d.ts";
 // The cell that is being checked or written; always the same path, so that TypeScript keeps what it knows of all others.
 const EDITED = "edited";
-// 7016: package without types, any then. 7034, 7005: `let x;` that a later cell fills.
-const TOLERATED = new Set([7016, 7034, 7005]);
+// 1202: `import x = require("y")`, which cells can. 7016: package without types, any then. 7034, 7005: `let x;` that a later
+// cell fills.
+const TOLERATED = new Set([1202, 7016, 7034, 7005]);
 
 /** Checks the cells of one session. */
 export class CellChecker {
@@ -153,6 +154,7 @@ export class CellChecker {
     const declarations = globalDeclarations(packageFolder);
     const tslab = join(packageFolder, "dist", "kernel", "tslab-module.d.ts");
     const cache = ts.createModuleResolutionCache(this.#folder, (name) => name, options);
+    const snapshots = new Map<string, ts.IScriptSnapshot>();
     const typings = new Map<string, ts.ResolvedTypeReferenceDirectiveWithFailedLookupLocations>();
     const moduleHost = {
       fileExists: (path: string) => cells.has(path) || path === globals || ts.sys.fileExists(path),
@@ -176,17 +178,26 @@ export class CellChecker {
       if (now.resolvedModule || /^[./]/.test(name) || isInPackage(from)) return now;
       return ts.resolveModuleName(name, this.#fallback, options, moduleHost, cache);
     };
+    // TypeScript asks for the cache, though its types do not say so; without it each check reads every package.json again.
+    const withCache = { getModuleResolutionCache: () => cache };
     return {
       ...moduleHost,
+      ...withCache,
       getCompilationSettings: () => options,
       getCurrentDirectory: () => this.#folder,
       getDefaultLibFileName: ts.getDefaultLibFilePath,
       getProjectVersion: () => String(this.#version),
       getScriptFileNames: () => [globals, this.#path(EDITED)],
       getScriptVersion: (path) => String(cells.get(path)?.version ?? fileVersion(path)),
+      // TypeScript asks for every file at every check.
       getScriptSnapshot: (path) => {
+        const known = snapshots.get(path);
+        if (known) return known;
         const text = moduleHost.readFile(path);
-        return text === undefined ? undefined : ts.ScriptSnapshot.fromString(text);
+        if (text === undefined) return undefined;
+        const snapshot = ts.ScriptSnapshot.fromString(text);
+        if (isInPackage(path)) snapshots.set(path, snapshot);
+        return snapshot;
       },
       readDirectory: ts.sys.readDirectory,
       resolveTypeReferenceDirectiveReferences: (references, from) =>

@@ -2,6 +2,8 @@
  * The language thread of the kernel process. In: requests about cells. Out: answers with the same id. TypeScript takes about
  * two seconds to warm up, so it is started at once and never keeps the sockets waiting. Runs no cell.
  */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { parentPort, workerData } from "node:worker_threads";
 import { compileCell } from "./cell.js";
 import { CellChecker } from "./checker.js";
@@ -9,6 +11,8 @@ import { completeness } from "./completeness.js";
 import type { LanguageAnswer, LanguageRequest } from "./language.js";
 
 const { folder, packageFolder }: { folder: string; packageFolder: string } = workerData;
+const QUIET_MILLISECONDS = 2000;
+
 const checker = new CellChecker(folder, packageFolder);
 
 function answer(request: LanguageRequest): unknown {
@@ -33,6 +37,12 @@ function answer(request: LanguageRequest): unknown {
   }
 }
 
+// Programs of earlier cells are tens of megabytes that V8 would keep until the heap has doubled.
+setFlagsFromString("--expose-gc");
+const collectGarbage: () => void = runInNewContext("gc");
+setFlagsFromString("--no-expose-gc");
+const whenQuiet = setTimeout(collectGarbage, QUIET_MILLISECONDS);
+
 parentPort?.on("message", ({ id, request }: { id: number; request: LanguageRequest }) => {
   let reply: LanguageAnswer;
   try {
@@ -41,5 +51,7 @@ parentPort?.on("message", ({ id, request }: { id: number; request: LanguageReque
     reply = { id, failure: error instanceof Error ? (error.stack ?? error.message) : String(error) };
   }
   parentPort?.postMessage(reply);
+  whenQuiet.refresh();
 });
 checker.check("console.log(process.pid);");
+collectGarbage();

@@ -58,10 +58,10 @@ export function sessionEnded(end: SessionEnd, interruptedTwice: boolean, lastTex
     : signal === null
       ? `exited with code ${exitCode}`
       : `was ended by signal ${signal}`;
-  const memory = peakMemoryBytes === undefined ? "" : ` (peak memory ${formatBytes(peakMemoryBytes)})`;
+  const memory = `peak memory ${peakMemoryBytes === undefined ? "not known" : formatBytes(peakMemoryBytes)}`;
   const then = wasReady ? "A fresh session has started" : "It never became ready; the next cell tries again";
   const hint = interruptedTwice ? "" : memoryHint(signal, lines);
-  const evalue = `The session process ${how}${memory}: all variables are lost. ${then}; run the cells again from the top.${hint}`;
+  const evalue = `The session process ${how} (${memory}): all variables are lost. ${then}; run the cells again from the top.${hint}`;
   const shown = interruptedTwice ? [] : lines.slice(-MOST_LAST_LINES);
   return {
     ename: "SessionEnded",

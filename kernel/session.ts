@@ -24,7 +24,7 @@ export interface SessionEnd {
   readonly signal: NodeJS.Signals | null;
   /** Whether it had started at all. */
   readonly wasReady: boolean;
-  /** Highest resident memory that it told of, at most a quarter of a second before its end. */
+  /** Highest resident memory that it told of, at most a quarter of a second before its end; none when it ended sooner. */
   readonly peakMemoryBytes?: number;
 }
 

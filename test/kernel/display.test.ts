@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as tf from "@tensorflow/tfjs";
 import { from, table } from "arquero";
-import { mimeBundle } from "../../kernel/display.js";
+import { displayBundle, mimeBundle } from "../../kernel/display.js";
 
 const text = async (value: unknown) => (await mimeBundle(value))?.["text/plain"];
 
@@ -60,6 +60,60 @@ test("mimeBundle() shows bytes of PNG and JPEG images as images, other bytes and
 test("mimeBundle() shows canvases as images", async () => {
   const canvas = { width: 4, height: 5, toDataURL: (type: string) => `data:${type};base64,AAAA` };
   assert.deepEqual(await mimeBundle(canvas), { "text/plain": "canvas, 4 × 5 pixels", "image/png": "AAAA" });
+});
+
+test("mimeBundle() shows data frames as Deno does, with columns of the schema and the height as row count", async () => {
+  const records = Array.from({ length: 60 }, (_, n) => ({ n, name: `<${n}>`, list: [n], none: null }));
+  // What nodejs-polars' DataFrame has.
+  const frame = (rows: typeof records) => ({
+    schema: { n: "Int64", name: "String", list: "List", none: "Null" },
+    height: rows.length,
+    head: (count: number) => frame(rows.slice(0, count)),
+    toRecords: () => rows,
+  });
+  const bundle = await mimeBundle(frame(records));
+  const lines = String(bundle?.["text/plain"]).split("\n");
+  assert.match(lines[0] ?? "", /^ {5}n {2}name {4}list {4}none$/);
+  assert.match(lines[1] ?? "", /^number {2}string {2}array {3}empty$/);
+  assert.match(lines[51] ?? "", /^ {4}49 {2}<49> {4}\[ 49 \]$/);
+  assert.equal(lines[52], "60 rows × 4 columns, the first 50 shown");
+  assert.match(String(bundle?.["text/html"]), /<td style="text-align:left">&lt;49&gt;<\/td>/);
+  const { height, ...unmeasured } = frame(records.slice(0, 1));
+  assert.equal(height, 1);
+  assert.match(String(await text(unmeasured)), /\n1 row × 4 columns$/);
+});
+
+test("mimeBundle() shows what has outerHTML as HTML, an SVG element as SVG", async () => {
+  const html = "<p class='a'>Hi &amp; <b>bye</b></p>";
+  assert.deepEqual(await mimeBundle({ outerHTML: html }), { "text/plain": html, "text/html": html });
+  for (const svg of ["<svg></svg>", '<svg xmlns="http://www.w3.org/2000/svg"><rect/></svg>']) {
+    assert.deepEqual(await mimeBundle({ outerHTML: svg }), { "text/plain": svg, "image/svg+xml": svg });
+  }
+  assert.ok("text/html" in ((await mimeBundle({ outerHTML: "<svgx></svgx>" })) ?? {}));
+  assert.match(String(await text({ outerHTML: 1 })), /outerHTML: 1/);
+});
+
+test("mimeBundle() shows what has toSpec() as a Vega chart of its schema's language and version", async () => {
+  for (const [schema, mime, words] of [
+    ["https://vega.github.io/schema/vega-lite/v6.json", "application/vnd.vegalite.v6+json", "vega-lite chart"],
+    ["https://vega.github.io/schema/vega/v5.json", "application/vnd.vega.v5+json", "vega chart"],
+    [undefined, "application/vnd.vegalite.v5+json", "vega-lite chart"],
+  ] as const) {
+    const spec = { ...(schema ? { $schema: schema } : {}), mark: "bar" };
+    assert.deepEqual(await mimeBundle({ toSpec: () => spec }), { "text/plain": words, [mime]: spec });
+  }
+  assert.match(String(await text({ toSpec: () => "no object" })), /toSpec: \[Function/);
+});
+
+test("displayBundle() takes HTML, SVG and PNG bytes by MIME type as they are given", () => {
+  assert.deepEqual(
+    displayBundle({ "text/html": "<b>b</b>", "image/svg+xml": "<svg/>", "image/png": Buffer.from("PNG") }),
+    {
+      "text/html": "<b>b</b>",
+      "image/svg+xml": "<svg/>",
+      "image/png": "UE5H",
+    },
+  );
 });
 
 test("mimeBundle() shows dates, maps, sets and errors as text", async () => {

@@ -33,7 +33,7 @@ test("a session that ends is replaced, and the cell says what happened", async (
       const run = await runCell(client, "process.exit(3);");
       assert.match(
         String(run.reply.evalue),
-        /^The session process exited with code 3( \(.*\))?: all variables are lost\./,
+        /^The session process exited with code 3 \(.*\): all variables are lost\./,
       );
       assert.equal((await runCell(client, "2 + 2")).result, "4");
     });
@@ -100,7 +100,7 @@ test("a session that runs out of memory says so, and how much it had", async () 
 test("sessionEnded() words a session that never came up", () => {
   const end = { exitCode: 1, signal: null, wasReady: false };
   assert.deepEqual(sessionEnded(end, false, "Error: no such module\n").traceback, [
-    "The session process exited with code 1: all variables are lost. It never became ready; the next cell tries again; run the cells again from the top.",
+    "The session process exited with code 1 (peak memory not known): all variables are lost. It never became ready; the next cell tries again; run the cells again from the top.",
     "Its last lines:",
     "  Error: no such module",
   ]);
