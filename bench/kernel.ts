@@ -1,7 +1,7 @@
 /**
  * Fledge's kernel beside tslab and ipykernel, one after the other on the same machine, over real sockets. In: nothing
  * (`npm run bench:kernel`, on an idle machine). Out: a table, medians where something is done more than once, and whether our
- * targets hold. Memory is proportional set size, summed over a kernel's processes. It asserts nothing.
+ * targets hold; then how long our kernel takes to stop each kind of cell (kernel-stop.ts). Memory is proportional set size, summed over a kernel's processes. It asserts nothing.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,6 +11,7 @@ import { KernelClient } from "../kernel/client.js";
 import type { Message } from "../kernel/protocol.js";
 import { packageRoot } from "../src/paths.js";
 import { machine, median } from "./figures.js";
+import { printStops } from "./kernel-stop.js";
 
 /** A kernel, and the same work in its language. */
 interface Contestant {
@@ -133,3 +134,4 @@ for (const name of Object.keys(figures[0] ?? {})) {
     `| ${name} | ${worded.join(" | ")} | ${target === undefined ? "" : `≤ ${target}: ${ours <= target ? "held" : "missed"}`} |`,
   );
 }
+await printStops();

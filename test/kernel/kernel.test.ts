@@ -110,6 +110,17 @@ test("kernel runs cells as one program", async (t) => {
       assert.equal((await run("value + data.n")).result, "50");
     });
 
+    await t.test("import x = require(…), typed, seen by later cells", async () => {
+      const { result, reply } = await run('import fs = require("node:fs");\ntypeof fs.readFileSync');
+      assert.equal(result, "'function'", JSON.stringify(reply));
+      assert.equal((await run("fs.existsSync(process.cwd())")).result, "true");
+      assert.match(String((await run("fs.existsSync(1)")).reply.evalue), /'number' is not assignable to .*'PathLike'/);
+      assert.match(
+        String((await run('import gone = require("no-such")')).reply.evalue),
+        /Cannot find module 'no-such'/,
+      );
+    });
+
     await t.test("packages of Fledge itself can be imported from any folder", async () => {
       const { result, reply } = await run("import * as tf from '@tensorflow/tfjs';\ntf.tensor([[1, 2]])");
       assert.match(result ?? JSON.stringify(reply), /^float32 tensor of shape \[1, 2\]/);
