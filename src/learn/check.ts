@@ -7,8 +7,10 @@ import { type Displayable, jupyterDisplay } from "../view/display.js";
 import { escapeMarkup } from "../view/escape.js";
 import type { Exercises } from "./exercise.js";
 import { exercises as first } from "./exercises-01.js";
+import { exercises as second } from "./exercises-02.js";
+import { exercises as third } from "./exercises-03.js";
 
-const exercises: Exercises = { ...first };
+const exercises: Exercises = { ...first, ...second, ...third };
 
 /** What `check` says. */
 export interface Checked extends Displayable {

@@ -15,6 +15,116 @@ const answers: Readonly<Record<string, { right: unknown; wrong: readonly (readon
       ["10.8", /a number; this is a string/],
     ],
   },
+  "1.2": {
+    right: [4, 5],
+    wrong: [
+      [[5, 4], /Rows come first/],
+      [[4, 3, 5], /two numbers/],
+      [[4, 3], /summed over/],
+      [[9, 9], /a row of the first/],
+      [20, /an array; this is the number 20/],
+    ],
+  },
+  "1.3": {
+    right: Math.exp(3),
+    wrong: [
+      [8, /bits/],
+      [1000, /not to 10/],
+      [Math.log(3), /other way round/],
+      [Math.exp(-3), /probability/],
+      [3, /Math\.exp/],
+    ],
+  },
+  "1.4": {
+    right: 4.8,
+    wrong: [
+      [5.2, /uphill/],
+      [3, /whole gradient/],
+      [0.2, /Where is it then/],
+      [5, /Subtract/],
+    ],
+  },
+  "2.1": {
+    right: 1878,
+    wrong: [
+      [1876, /end of text of each/],
+      [1325, /are kept/],
+      [2691, /by itself/],
+      [4000, /lost are fewer/],
+      [12, /after token 512/],
+    ],
+  },
+  "2.2": {
+    right: 6,
+    wrong: [
+      [6.25, /round down/],
+      [7, /not be full/],
+      [4, /joins the documents first/],
+      [100, /divide by 512/],
+    ],
+  },
+  "2.3": {
+    right: [42, 7, 7, 0],
+    wrong: [
+      [[11, 42, 7, 7], /the inputs/],
+      [[11, 42, 7, 7, 0], /as many targets/],
+      [[0, 7, 7, 42], /not turned round/],
+      [[42, 7], /one place on/],
+    ],
+  },
+  "2.4": {
+    right: "validation",
+    wrong: [
+      ["test", /left to judge with/],
+      ["train", /by heart/],
+      ["all", /one of the three/],
+    ],
+  },
+  "2.5": {
+    right: { validationFraction: 0.1, testFraction: 0.1, seed: 7 },
+    wrong: [
+      [{ validationFraction: 0.2, seed: 1 }, /Two knobs/],
+      [{ validationFraction: 0.2, testFraction: 0.2, seed: 1 }, /both together/],
+      [{ validationFraction: 0.1, testFraction: 0.1 }, /tomorrow/],
+      [{ validationFraction: 0.1, testFraction: 0.1, seed: 0.5 }, /whole number/],
+      [{ validationFraction: 0.3, testFraction: 0.1, seed: 1 }, /half of it/],
+    ],
+  },
+  "3.1": {
+    right: 8192,
+    wrong: [
+      [2048, /one micro-batch/],
+      [32, /Those are blocks/],
+      [3072, /multiply/],
+      [1, /times tokens a block/],
+    ],
+  },
+  "3.2": {
+    right: { batchSize: 2, gradientAccumulation: 4 },
+    wrong: [
+      [{ batchSize: 2 }, /Give both/],
+      [{ batchSize: 2, gradientAccumulation: 1 }, /another experiment/],
+      [{ batchSize: 4, gradientAccumulation: 2 }, /not a quarter yet/],
+      [{ batchSize: 1, gradientAccumulation: 8 }, /waste time/],
+    ],
+  },
+  "3.3": {
+    right: 5e-4,
+    wrong: [
+      [4e-4, /not at step 0/],
+      [1e-3, /highest rate/],
+      [6e-4, /left\?/],
+      [1, /80 steps/],
+    ],
+  },
+  "3.4": {
+    right: "earlyStoppingPatience",
+    wrong: [
+      ["weightDecay", /towards 0/],
+      ["patience", /exact name/],
+      ["learningRate", /one of the two/],
+    ],
+  },
 };
 
 test("every exercise has a right answer and wrong ones in this test", () => {

@@ -1,10 +1,11 @@
 /**
- * The course, run for real in quick mode: all six notebooks in order through our kernel, in a copy of the folder; then two
- * of them through nbclient, as other people's tools run notebooks.
+ * The course, run for real in quick mode: all six notebooks in order through our kernel, in a copy of the folder; the worked
+ * solutions; then two notebooks through nbclient, as other people's tools run notebooks.
  */
 import { equal, ok } from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { promisify } from "node:util";
@@ -13,7 +14,7 @@ import { readNotebook } from "../../kernel/notebook.js";
 import { describeFailure, runNotebook } from "../../kernel/run.js";
 import { packageRoot } from "../../src/paths.js";
 import { readRunLog } from "../../src/train/run-log.js";
-import { copyCourse, notebookNames, quickEnvironment } from "./course.js";
+import { copyCourse, courseFolder, notebookNames, quickEnvironment, solutionNames } from "./course.js";
 
 describe("the course, all notebooks in order through our kernel", () => {
   const folder = copyCourse();
@@ -55,6 +56,20 @@ describe("the course, all notebooks in order through our kernel", () => {
     });
     equal(failure?.evalue, "There is no trained model yet. Fix: run notebook 4 first.");
   });
+});
+
+describe("the worked solutions through our kernel", () => {
+  const folder = mkdtempSync(join(tmpdir(), "fledge-solutions-"));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  for (const name of solutionNames) {
+    test(`solutions/${name} gives only right answers`, async () => {
+      cpSync(join(courseFolder, "solutions", name), join(folder, name));
+      const outputPath = join(folder, "executed", name);
+      const { failure } = await runNotebook(join(folder, name), { outputPath, environment: quickEnvironment });
+      ok(!failure, failure && describeFailure(name, failure));
+    });
+  }
 });
 
 describe("the course through nbclient", () => {

@@ -14,6 +14,9 @@ export const notebookNames: readonly string[] = readdirSync(courseFolder)
   .filter((name) => name.endsWith(".ipynb"))
   .sort();
 
+/** File names of the worked solutions; each is the name of its notebook. */
+export const solutionNames: readonly string[] = readdirSync(join(courseFolder, "solutions")).sort();
+
 /** Copies the notebooks into a new temporary folder and returns its path. */
 export function copyCourse(): string {
   const folder = mkdtempSync(join(tmpdir(), "fledge-course-"));

@@ -4,8 +4,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { cellSource, type Notebook, readNotebook } from "../../kernel/notebook.js";
+import { exerciseNumbers } from "../../src/learn/check.js";
 import { packageRoot } from "../../src/paths.js";
-import { courseFolder, notebookNames } from "./course.js";
+import { courseFolder, notebookNames, solutionNames } from "./course.js";
 
 const longestCell = 25; // lines
 const longestLine = 105; // characters
@@ -91,15 +92,63 @@ for (const name of notebookNames) {
   });
 }
 
+for (const name of solutionNames) {
+  const path = join(courseFolder, name);
+  const numbers = exerciseNumbers.filter((number) => number.startsWith(`${Number(name.slice(0, 2))}.`));
+
+  test(`${name} has 35 to 60 cells, 900 to 1,500 words and at most 150 lines of code`, async () => {
+    const { cells } = await readNotebook(path);
+    ok(cells.length >= 35 && cells.length <= 60, `${cells.length} cells`);
+    const words =
+      proseOf(cells.filter((cell) => cell.cell_type === "markdown").map(cellSource)).match(/[\w'’.,-]*\w/g) ?? [];
+    ok(words.length >= 900 && words.length <= 1500, `${words.length} words`);
+    const lines = (await codeOf(path)).flatMap((source) => source.split("\n"));
+    ok(lines.length <= 150, `${lines.length} lines of code`);
+  });
+
+  test(`${name} says what the learner will have, recaps, names troubles, and asks 3 to 5 exercises without answers`, async () => {
+    const { cells } = await readNotebook(path);
+    const text = cells
+      .filter((cell) => cell.cell_type === "markdown")
+      .map(cellSource)
+      .join("\n");
+    for (const part of ["you will have", "memory", "## Exercises", "## What you have now", "## What can go wrong"]) {
+      ok(text.includes(part), part);
+    }
+    const asked = [...(await codeOf(path)).join("\n").matchAll(/\bcheck\("([\d.]+)", undefined\)/g)];
+    deepEqual(
+      asked.map(([, number]) => number),
+      numbers,
+    );
+    ok(numbers.length >= 3 && numbers.length <= 5, `${numbers.length} exercises`);
+  });
+
+  test(`solutions/${name} answers every exercise of its notebook and asserts each`, async () => {
+    const code = (await codeOf(join(courseFolder, "solutions", name))).join("\n");
+    deepEqual(
+      [...code.matchAll(/\bcheck\("([\d.]+)", (?!undefined)/g)].map(([, number]) => number),
+      numbers,
+    );
+    equal(code.match(/\.isRight\b/g)?.length, numbers.length);
+  });
+}
+
 async function codeOf(path: string): Promise<string[]> {
   const { cells } = await readNotebook(path);
   return cells.filter((cell) => cell.cell_type === "code").map(cellSource);
+}
+
+/** What a reader reads: no code block, no address of a link. */
+function proseOf(texts: readonly string[]): string {
+  return texts
+    .join("\n\n")
+    .replace(/^```[\s\S]*?^```/gm, "")
+    .replace(/\]\([^)]*\)/g, "]");
 }
 
 /** Levels of the headings in order; a # in a code block is none. */
 async function headingsOf(path: string): Promise<number[]> {
   const { cells } = await readNotebook(path);
   const text = cells.filter((cell) => cell.cell_type === "markdown").map(cellSource);
-  const prose = text.join("\n\n").replace(/^```[\s\S]*?^```/gm, "");
-  return [...prose.matchAll(/^(#{1,6}) /gm)].map(([, marks = ""]) => marks.length);
+  return [...proseOf(text).matchAll(/^(#{1,6}) /gm)].map(([, marks = ""]) => marks.length);
 }
