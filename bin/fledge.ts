@@ -37,45 +37,10 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
     },
   ],
   [
-    "doctor",
-    {
-      summary: "say whether this machine can run the course, with the fix where it cannot",
-      load: async () => (await import("./commands/doctor.js")).doctor,
-    },
-  ],
-  [
-    "export",
-    {
-      summary: "write a saved model as ONNX or GGUF",
-      load: async () => (await import("./commands/export.js")).exportModel,
-    },
-  ],
-  [
     "inspect",
     {
       summary: "look a text over before it is trained on",
       load: async () => (await import("./commands/inspect.js")).inspect,
-    },
-  ],
-  [
-    "kernel",
-    {
-      summary: "install, uninstall or list the TypeScript kernel for Jupyter",
-      load: async () => (await import("./commands/kernel.js")).kernel,
-    },
-  ],
-  [
-    "push",
-    {
-      summary: "send a saved model to the Hugging Face Hub",
-      load: async () => (await import("./commands/push.js")).pushModel,
-    },
-  ],
-  [
-    "chat",
-    {
-      summary: "talk with a model in the terminal",
-      load: async () => (await import("./commands/chat.js")).chat,
     },
   ],
   [
@@ -86,10 +51,52 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
     },
   ],
   [
+    "chat",
+    {
+      summary: "talk with a model in the terminal",
+      load: async () => (await import("./commands/chat.js")).chat,
+    },
+  ],
+  [
     "serve",
     {
       summary: "answer OpenAI's API with a model, and show a page to try it",
       load: async () => (await import("./commands/serve.js")).serve,
+    },
+  ],
+  [
+    "export",
+    {
+      summary: "write a saved model as ONNX or GGUF",
+      load: async () => (await import("./commands/export.js")).exportModel,
+    },
+  ],
+  [
+    "push",
+    {
+      summary: "send a saved model to the Hugging Face Hub",
+      load: async () => (await import("./commands/push.js")).pushModel,
+    },
+  ],
+  [
+    "doctor",
+    {
+      summary: "say whether this machine can run the course, with the fix where it cannot",
+      load: async () => (await import("./commands/doctor.js")).doctor,
+    },
+  ],
+  [
+    "kernel",
+    {
+      summary: "install, uninstall or list the TypeScript kernel for Jupyter",
+      load: async () => (await import("./commands/kernel.js")).kernel,
+    },
+  ],
+  [
+    "reset",
+    {
+      summary: "delete what the notebooks of the course wrote, after asking",
+      load: async () => (await import("./commands/reset.js")).reset,
     },
   ],
 ]);

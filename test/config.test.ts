@@ -68,7 +68,7 @@ const refused: [Partial<Record<keyof TrainingConfig, unknown>>, string, RegExp][
   [{ clipNorm: 0 }, "RangeError", /a number above 0/],
   [{ validationFraction: 0 }, "RangeError", /above 0 and below 1/],
   [{ mixedPrecision: "yes" }, "RangeError", /true, false or "auto"/],
-  [{ engine: "gpu" }, "RangeError", /"tensorflow" or "wasm" or "cpu" or "auto"/],
+  [{ engine: "gpu" }, "RangeError", /"tensorflow" or "tfjs-node" or "wasm" or "cpu" or "auto"/],
   [{ resume: 1 }, "TypeError", /true, false or "auto"/],
   [{ validationFraction: 0.6, testFraction: 0.4 }, "RangeError", /a sum below 1/],
 ];
