@@ -1,6 +1,6 @@
 /**
  * `fledge chat MODEL`: a conversation in the terminal. In: the words after `fledge chat`, then lines. Out: the model's answers as
- * they come. Ctrl-C stops an answer; a second one leaves. The transcript that a base model continues is src/serve/transcript.ts.
+ * they come. Ctrl-C stops an answer; the next one leaves. The transcript that a base model continues is src/serve/transcript.ts.
  */
 import { createInterface, type Interface } from "node:readline";
 import type { GenerateOptions } from "../../src/generate/options.js";
@@ -21,7 +21,7 @@ const COMMANDS = `/reset        forget the conversation
 export const chat: Command = {
   help: `Usage: fledge chat MODEL [options]
 
-MODEL is a folder such as ./final_model, or fledge-base. Ctrl-C stops an answer, a second one leaves. Arrow up brings lines back.
+MODEL is a folder such as ./final_model, or fledge-base. Ctrl-C stops an answer, the next one leaves. Arrow up brings lines back.
 
 ${samplingHelp}  --system TEXT            a text that the conversation begins with
 
@@ -139,17 +139,20 @@ export class Conversation {
 async function converse(conversation: Conversation): Promise<void> {
   const lines = createInterface({ input: process.stdin, output: process.stdout, prompt: "\n> ", historySize: 500 });
   let answering: AbortController | undefined;
-  let warned = false;
+  let pressed = false;
+  let leaving = false;
   lines.on("SIGINT", () => {
-    if (answering) return answering.abort();
-    if (warned) return lines.close();
-    warned = true;
+    answering?.abort();
+    leaving = pressed;
+    pressed = true;
+    if (leaving) return lines.close();
+    if (answering) return;
     process.stdout.write("\n(Ctrl-C again, or Ctrl-D, leaves)");
     lines.prompt();
   });
   lines.prompt();
   for await (const line of lines) {
-    warned = false;
+    pressed = false;
     try {
       const result = line.startsWith("/") ? conversation.command(line) : line.trim() === "" ? "" : { ask: line };
       if (result === undefined) break;
@@ -163,6 +166,7 @@ async function converse(conversation: Conversation): Promise<void> {
     } finally {
       answering = undefined;
     }
+    if (leaving) break;
     lines.prompt();
   }
   lines.close();
@@ -175,6 +179,6 @@ async function say(conversation: Conversation, question: string, signal: AbortSi
   try {
     for await (const piece of conversation.answer(question, signal)) process.stdout.write(piece);
   } finally {
-    process.stdout.write(signal.aborted ? " (stopped)\n" : "\n");
+    process.stdout.write(signal.aborted ? " (stopped; Ctrl-C again leaves)\n" : "\n");
   }
 }

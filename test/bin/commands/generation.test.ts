@@ -1,6 +1,7 @@
 /** The commands that let a model write: `generate` from the command line, the conversation behind `chat`, and every wrong word. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { Conversation } from "../../../bin/commands/chat.js";
@@ -62,6 +63,46 @@ test("Conversation drops the oldest turns when the model's positions are full, a
   })();
   await assert.rejects(listening, { name: "AbortError" });
   assert.deepEqual(conversation.messages.at(-1), { role: "assistant", content: said });
+});
+
+// A terminal that shows what `chat` writes; Ctrl-C is the byte 3.
+function terminal(words: readonly string[]) {
+  const python = join(packageRoot(), ".venv/bin/python");
+  const spawnPty = ["-c", "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"];
+  const command = join(packageRoot(), "dist/bin/fledge.js");
+  const child = spawn(python, [...spawnPty, process.execPath, command, "chat", ...words]);
+  let shown = "";
+  child.stdout.on("data", (data) => {
+    shown += data;
+  });
+  const until = async (pattern: RegExp) => {
+    while (!pattern.test(shown)) {
+      const [end] = await Promise.race([once(child.stdout, "data"), once(child, "close").then(() => [undefined])]);
+      if (end === undefined) assert.match(shown, pattern);
+    }
+  };
+  return { type: (keys: string) => child.stdin.write(keys), until, ended: once(child, "close"), shown: () => shown };
+}
+
+test("chat: Ctrl-C stops an answer, the next one leaves, at the prompt or within the answer", async () => {
+  const long = ["fledge-base", "--max-new-tokens", "100000", "--temperature", "1"];
+  const atPrompt = terminal(long);
+  await atPrompt.until(/\n> /);
+  atPrompt.type("Tell me all\r");
+  await atPrompt.until(/Tell me all\r+\n.{5}/);
+  atPrompt.type("\u0003");
+  await atPrompt.until(/\(stopped; Ctrl-C again leaves\)[\s\S]*> /);
+  atPrompt.type("\u0003");
+  assert.deepEqual(await atPrompt.ended, [0, null], atPrompt.shown());
+
+  const within = terminal(long);
+  await within.until(/\n> /);
+  within.type("\u0003");
+  await within.until(/Ctrl-C again, or Ctrl-D, leaves/);
+  within.type("Tell me all\r"); // a line typed between them is no second press
+  await within.until(/Tell me all\r+\n.{5}/);
+  within.type("\u0003\u0003");
+  assert.deepEqual(await within.ended, [0, null], within.shown());
 });
 
 test("readWords() refuses unknown options, missing values and values that are no numbers", () => {
