@@ -175,6 +175,15 @@ const optimiser = {
     "from 0 to 1",
     (value) => value >= 0 && value <= 1,
   ),
+  dropout: number(
+    {
+      about: "Share of embeddings, attention and what blocks add that training sets to 0, drawn anew each step",
+      default: 0,
+      reason: "early stopping guards a fine-tune; GPT-2 was trained with 0.1",
+    },
+    "from 0 to below 1",
+    (value) => value >= 0 && value < 1,
+  ),
   clipNorm: number(
     {
       about: "Gradients are scaled down to this global norm",

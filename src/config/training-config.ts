@@ -115,6 +115,11 @@ export interface TrainingConfig {
   /** AdamW's decoupled decay of matrices and embeddings. A number from 0 to 1. Default 0.01: AdamW's own default. */
   readonly weightDecay: number;
   /**
+   * Share of embeddings, attention and what blocks add that training sets to 0, drawn anew each step. A number from
+   * 0 to below 1. Default 0: early stopping guards a fine-tune; GPT-2 was trained with 0.1.
+   */
+  readonly dropout: number;
+  /**
    * Gradients are scaled down to this global norm. A number above 0. Default 1: GPT-2's own; it tames single bad
    * batches.
    */

@@ -84,6 +84,8 @@ function flopsOf(operation: Operation, inputs: readonly Value[]): number {
       return 7 * given;
     case "adam":
       return 12 * given;
+    case "randomUniform":
+      return 10 * elements;
     case "sumOfSquares":
       return 2 * given;
     case "segmentSum":

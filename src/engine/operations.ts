@@ -3,6 +3,8 @@
  * TensorFlow.js ones where a backend has no kernel of its name. In and out: tensors. Their gradients are their users' work.
  */
 import * as tf from "@tensorflow/tfjs";
+import { sizeOf } from "./program.js";
+import { uniformNumbers } from "./random-numbers.js";
 
 /**
  * Sum of the squares of all elements, without an array of the squares.
@@ -33,7 +35,20 @@ export function after(x: tf.Tensor, gate: tf.Tensor): tf.Tensor {
   return fused("After", { x, gate }) ?? x;
 }
 
+/**
+ * Random numbers from 0 to below 1, evenly spread: the same ones for the same key, stream and place on every engine.
+ *
+ * @param key [2] int32
+ * @param stream whole number; another one gives independent numbers
+ * @returns float32 of the shape
+ */
+export function randomUniform(key: tf.Tensor, shape: readonly number[], stream: number): tf.Tensor {
+  const plain = () => tf.tensor(uniformNumbers(key.dataSync(), stream, sizeOf(shape)), [...shape]);
+  return fused("RandomUniform", { key }, { shape: [...shape], stream }) ?? plain();
+}
+
 /** Runs a kernel of the present backend, or says that it has none of this name. */
-function fused(kernel: string, inputs: tf.NamedTensorMap): tf.Tensor | undefined {
-  return tf.getKernel(kernel, tf.getBackend()) ? (tf.engine().runKernel(kernel, inputs) as tf.Tensor) : undefined;
+function fused(kernel: string, inputs: tf.NamedTensorMap, attributes: tf.NamedAttrMap = {}): tf.Tensor | undefined {
+  if (!tf.getKernel(kernel, tf.getBackend())) return undefined;
+  return tf.engine().runKernel(kernel, inputs, attributes) as tf.Tensor;
 }

@@ -103,6 +103,8 @@ export interface OperationAttributes
     readonly compute: "float32" | "bfloat16";
   };
   pad: { readonly paddings: readonly (readonly [number, number])[]; readonly value: number };
+  /** input: key [2] of int32; output: float32 from 0 to below 1, by random-numbers.ts. */
+  randomUniform: { readonly stream: number };
   reshape: object;
   reverse: { readonly axes: readonly number[] };
   segmentSum: { readonly segments: number };

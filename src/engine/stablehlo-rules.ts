@@ -4,6 +4,7 @@
  */
 import type { Operation, OperationName, Value } from "./program.js";
 import { sizeOf } from "./program.js";
+import { mixFactors, streamOffsets, uniformUnit } from "./random-numbers.js";
 import { type Emitter, once } from "./stablehlo-emitter.js";
 import { type Fold, type HloValue, hloType, type StableHloWriter } from "./stablehlo-writer.js";
 
@@ -139,6 +140,9 @@ export const stableHloRules: { readonly [Name in OperationName]: HloRule<Name> }
   read: (emitter, { outputs: [result], attributes }) => [
     emitter.variable(attributes.variable, (result as Value).shape),
   ],
+  randomUniform: (emitter, { inputs, outputs: [result], attributes }) => {
+    return [randomUniform(emitter.writer, emitter.value(inputs[0] as number), result as Value, attributes.stream)];
+  },
   reciprocal: unary((w, x) => w.same("divide", w.fill(1, x.shape, x.dtype), x)),
   reduceAll: reduction("and"),
   reduceAny: reduction("or"),
@@ -292,6 +296,21 @@ function shiftedExponentials(w: Writer, x: HloValue) {
   const shifted = w.same("subtract", x, w.broadcast(w.reduce("maximum", x, last, true), x.shape));
   const exponentials = w.same("exponential", shifted);
   return { shifted, exponentials, sum: w.reduce("add", exponentials, last, true) };
+}
+
+// By the formula of random-numbers.ts.
+function randomUniform(w: Writer, key: HloValue, { shape }: Value, stream: number): HloValue {
+  const flat = [sizeOf(shape)];
+  const all = (value: number) => w.fill(value, flat, "int32");
+  const [a, b] = streamOffsets(stream).map((offset, half) => {
+    return w.same("add", w.broadcast(w.reshape(w.slice(key, [half], [1]), []), flat), all(offset));
+  }) as [HloValue, HloValue];
+  const right = (x: HloValue, bits: number) => w.same("shift_right_logical", x, all(bits));
+  const folded = (x: HloValue, bits: number) => w.same("xor", x, right(x, bits));
+  const first = w.same("multiply", folded(w.same("add", w.iota(flat, 0), a), 16), all(mixFactors[0]));
+  const second = w.same("multiply", w.same("add", folded(first, 15), b), all(mixFactors[1]));
+  const whole = w.convert(right(folded(second, 16), 8), "float32");
+  return w.reshape(w.same("multiply", whole, w.fill(uniformUnit, flat, "float32")), shape);
 }
 
 function sparseCrossEntropy(w: Writer, logits: HloValue, targets: HloValue): [HloValue, HloValue] {

@@ -27,7 +27,7 @@ export interface TfOutput {
 }
 
 /** TF_DataType of the types that programs use. */
-export const dataTypes = { float32: 1, int32: 3, bool: 10, bfloat16: 14 } as const;
+export const dataTypes = { float32: 1, int32: 3, bool: 10, bfloat16: 14, uint32: 22 } as const;
 export type TfDType = keyof typeof dataTypes;
 
 /** Oldest TensorFlow whose operations and C functions Fledge uses as they are tested. */

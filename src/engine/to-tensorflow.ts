@@ -8,6 +8,7 @@ import { hasEffect } from "./program.js";
 import type { TensorFlowGraph } from "./tensorflow-graph.js";
 import type { Pointer, TfOutput } from "./tensorflow-library.js";
 import { matMul, sparseCrossEntropy } from "./to-tensorflow-products.js";
+import { randomUniform } from "./to-tensorflow-random.js";
 import { assignSlice, cast, emitEffect, readVariable, reshape, type UpdateContext } from "./to-tensorflow-updates.js";
 
 /** A program inside a graph. */
@@ -259,6 +260,8 @@ function emit(context: Context, operation: Operation): TfOutput | readonly TfOut
       const [x, gate] = inputs as [TfOutput, TfOutput];
       return graph.output("Identity", { inputs: [x], attributes: { T }, after: [gate.oper] });
     }
+    case "randomUniform":
+      return randomUniform(graph, inputs[0] as TfOutput, result.shape, operation.attributes.stream);
     case "sparseCrossEntropy":
       return sparseCrossEntropy(graph, inputs as [TfOutput, TfOutput], source);
     case "logicalAnd":

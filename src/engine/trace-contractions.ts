@@ -73,6 +73,10 @@ export const contractionRules: Record<string, Rule> = {
     const x = input(recorder, inputs, "x");
     return recorder.add("after", [x, input(recorder, inputs, "gate")], {}, [x]);
   },
+  RandomUniform(recorder, inputs, { shape, stream }) {
+    const result = { shape: shape as number[], dtype: "float32" } as const;
+    return recorder.add("randomUniform", [input(recorder, inputs, "key")], { stream: stream as number }, [result]);
+  },
   SumOfSquares(recorder, inputs) {
     const x = input(recorder, inputs, "x");
     return recorder.add("sumOfSquares", [x], {}, [{ shape: [], dtype: x.dtype }]);

@@ -6,6 +6,7 @@
  */
 import * as tf from "@tensorflow/tfjs";
 import { after } from "../engine/operations.js";
+import { type Dropout, dropoutMask } from "./dropout.js";
 
 /** Queries of a block: of 512 positions, four blocks compute 5/8 of all scores; smaller ones slow the products down. */
 const rowsOfBlock = 128;
@@ -17,23 +18,36 @@ const rowsOfBlock = 128;
  * @param k [G, T, D]
  * @param v [G, T, D]
  * @param mask [1, T, T], or [B, T, T] where rows of the batch differ: added to the scores
+ * @param dropout of the probabilities; default none
  * @returns [G, T, D]; differentiable by q, k and v
  */
-export function attend(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, mask: tf.Tensor): tf.Tensor {
+export function attend(
+  q: tf.Tensor,
+  k: tf.Tensor,
+  v: tf.Tensor,
+  mask: tf.Tensor,
+  dropout?: AttentionDropout,
+): tf.Tensor {
   const blocks = blocksOf(q.shape[1] as number);
   const withGradient = tf.customGrad((...values) => {
     const [q, k, v, save] = values as unknown as [tf.Tensor3D, tf.Tensor3D, tf.Tensor3D, Save];
     const mixed: tf.Tensor[] = [];
     for (const block of blocks) {
       const probabilities = scores(after(q, mixed.at(-1) ?? q), k, mask, block); // [G, R, S]
-      mixed.push(tf.matMul(probabilities, rows(v, 0, block.end))); // [G, R, D]
+      const kept = keptOf(block, probabilities, dropout);
+      mixed.push(tf.matMul(kept ? tf.mul(probabilities, kept) : probabilities, rows(v, 0, block.end))); // [G, R, D]
     }
     const value = tf.concat(mixed, 1); // [G, T, D]
     save([q, k, v, value, mask]);
-    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]) => attendGradient(dy, saved, blocks);
+    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]) => attendGradient(dy, saved, blocks, dropout);
     return { value, gradFunc };
   });
   return withGradient(q, k, v);
+}
+
+/** Dropout, and the first of the streams of random numbers that the blocks use. */
+export interface AttentionDropout extends Dropout {
+  readonly stream: number;
 }
 
 type Save = (tensors: tf.Tensor[]) => void;
@@ -52,8 +66,14 @@ function blocksOf(T: number): Block[] {
   }));
 }
 
-// With P the probabilities and δ = Σ dy·y of each query: dV = Pᵀ dy, dS = P (dy Vᵀ − δ), dQ = dS K, dK = dSᵀ Q.
-function attendGradient(dy: tf.Tensor, saved: tf.Tensor[], blocks: readonly Block[]): tf.Tensor[] {
+// With P the probabilities, M the mask of dropout (1 without) and δ = Σ dy·y of each query: dV = (P M)ᵀ dy,
+// dS = P (M (dy Vᵀ) − δ), dQ = dS K, dK = dSᵀ Q.
+function attendGradient(
+  dy: tf.Tensor,
+  saved: tf.Tensor[],
+  blocks: readonly Block[],
+  dropout?: AttentionDropout,
+): tf.Tensor[] {
   const [q, k, v, value, mask] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
   const along = tf.sum(tf.mul(dy, value), -1, true); // [G, T, 1]
   const dq: tf.Tensor[] = [];
@@ -64,17 +84,24 @@ function attendGradient(dy: tf.Tensor, saved: tf.Tensor[], blocks: readonly Bloc
     const queries = after(q, dq.at(-1) ?? dy); // one block after the other
     const dyOfBlock = rows(dy, begin, end); // [G, R, D]
     const P = scores(queries, k, mask, block); // [G, R, S]
-    const dP = tf.matMul(dyOfBlock, rows(v, 0, end), false, true); // [G, R, S]
+    const kept = keptOf(block, P, dropout && { ...dropout, key: after(dropout.key, queries) });
+    const dropped = (x: tf.Tensor) => (kept ? tf.mul(x, kept) : x);
+    const dP = dropped(tf.matMul(dyOfBlock, rows(v, 0, end), false, true)); // [G, R, S]
     const dS = tf.mul(P, tf.sub(dP, rows(along, begin, end))); // [G, R, S]
     dq.push(tf.matMul(dS, rows(k, 0, end))); // [G, R, D]
     const dkOfBlock = tf.matMul(dS, rows(queries, begin, end), true, false); // [G, S, D]
-    const dvOfBlock = tf.matMul(P, dyOfBlock, true, false); // [G, S, D]
+    const dvOfBlock = tf.matMul(dropped(P), dyOfBlock, true, false); // [G, S, D]
     blocks.slice(0, dq.length).forEach((seen, i) => {
       dk[i]?.push(rows(dkOfBlock, seen.begin, seen.end));
       dv[i]?.push(rows(dvOfBlock, seen.begin, seen.end));
     });
   }
   return [dq, dk.map((parts) => tf.addN(parts)), dv.map((parts) => tf.addN(parts))].map((parts) => tf.concat(parts, 1));
+}
+
+// The mask of a block [G, R, S], the same each time.
+function keptOf({ begin }: Block, { shape }: tf.Tensor, dropout?: AttentionDropout): tf.Tensor | undefined {
+  return dropout && dropoutMask(shape, dropout, dropout.stream + begin / rowsOfBlock);
 }
 
 // Probabilities of a block [G, R, S].

@@ -8,6 +8,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { after } from "../engine/operations.js";
 import { attend } from "./attention.js";
+import { type Dropout, dropped, streamOf } from "./dropout.js";
 import { type Gpt2Config, weightShapes } from "./gpt2-config.js";
 
 /** Reads a weight by its Hugging Face name. */
@@ -118,6 +119,8 @@ export interface Dimensions {
   readonly T: number;
   /** Keep only the input of each block, and make its other values again for the gradient. Default false. */
   readonly gradientCheckpointing?: boolean;
+  /** Of embeddings, attention and what blocks add, as in GPT-2; default none. */
+  readonly dropout?: Dropout | undefined;
 }
 
 /**
@@ -131,20 +134,23 @@ export function attention(
   x: tf.Tensor,
   mask: tf.Tensor,
   weight: WeightReader,
-  prefix: string,
-  { B, T }: Dimensions,
+  layer: number,
+  { B, T, dropout }: Dimensions,
   heads: number,
 ): tf.Tensor {
   const C = x.shape[1] as number;
   const D = C / heads;
-  const qkv = linear(x, weight, `${prefix}.c_attn`); // [B*T, 3C]
+  const qkv = linear(x, weight, `${prefixOf(layer)}.attn.c_attn`); // [B*T, 3C]
   const [q, k, v] = tf.split(qkv, 3, 1).map((part) => {
     const byHead = tf.transpose(tf.reshape(part, [B, T, heads, D]), [0, 2, 1, 3]); // [B, H, T, D]
     return tf.reshape(byHead, [B * heads, T, D]);
   }) as [tf.Tensor, tf.Tensor, tf.Tensor];
-  const mixed = attend(tf.mul(q, 1 / Math.sqrt(D)), k, v, mask); // [B*H, T, D]
+  const mixed = attend(
+    ...[tf.mul(q, 1 / Math.sqrt(D)), k, v, mask],
+    dropout && { ...dropout, stream: streamOf(layer, "attention") },
+  ); // [B*H, T, D]
   const joined = tf.transpose(tf.reshape(mixed, [B, heads, T, D]), [0, 2, 1, 3]); // [B, T, H, D]
-  return linear(tf.reshape(joined, [B * T, C]), weight, `${prefix}.c_proj`);
+  return linear(tf.reshape(joined, [B * T, C]), weight, `${prefixOf(layer)}.attn.c_proj`);
 }
 
 /**
@@ -157,15 +163,24 @@ export function block(
   x: tf.Tensor,
   mask: tf.Tensor,
   weight: WeightReader,
-  prefix: string,
+  layer: number,
   dimensions: Dimensions,
   config: Gpt2Config,
 ): tf.Tensor {
+  const prefix = prefixOf(layer);
+  const { dropout } = dimensions;
   const norm = (input: tf.Tensor, name: string) =>
     layerNorm(input, weight(`${prefix}.${name}.weight`), weight(`${prefix}.${name}.bias`), config.layerNormEpsilon);
-  const attended = tf.add(x, attention(norm(x, "ln_1"), mask, weight, `${prefix}.attn`, dimensions, config.heads));
+  const mixed = attention(norm(x, "ln_1"), mask, weight, layer, dimensions, config.heads);
+  const attended = tf.add(x, dropped(mixed, dropout, streamOf(layer, "attended")));
   const expanded = gelu(linear(norm(attended, "ln_2"), weight, `${prefix}.mlp.c_fc`)); // [B*T, 4C]
-  return tf.add(attended, linear(expanded, weight, `${prefix}.mlp.c_proj`));
+  const contracted = linear(expanded, weight, `${prefix}.mlp.c_proj`);
+  return tf.add(attended, dropped(contracted, dropout, streamOf(layer, "expanded")));
+}
+
+// What the names of a block's weights begin with.
+function prefixOf(layer: number): string {
+  return `transformer.h.${layer}`;
 }
 
 /**
@@ -175,19 +190,21 @@ export function block(
  * @returns [B*T, C]
  */
 export function checkpointedBlock(
-  ...[x, mask, weight, prefix, dimensions, config]: Parameters<typeof block>
+  ...[x, mask, weight, layer, dimensions, config]: Parameters<typeof block>
 ): tf.Tensor {
-  const names = [...weightShapes(config).keys()].filter((name) => name.startsWith(`${prefix}.`));
-  const run = (mask: tf.Tensor) => {
+  const names = [...weightShapes(config).keys()].filter((name) => name.startsWith(`${prefixOf(layer)}.`));
+  const run = (mask: tf.Tensor, gate?: tf.Tensor) => {
+    const { dropout: once } = dimensions;
+    const dropout = once && gate ? { ...once, key: after(once.key, gate) } : once; // else XLA would keep the masks
     return (x: tf.Tensor, ...weights: tf.Tensor[]) =>
-      block(x, mask, (name) => weights[names.indexOf(name)] as tf.Tensor, prefix, dimensions, config);
+      block(x, mask, (name) => weights[names.indexOf(name)] as tf.Tensor, layer, { ...dimensions, dropout }, config);
   };
   const withGradient = tf.customGrad((...values) => {
     const save = values.at(-1) as unknown as Save;
     const [x, ...weights] = values.slice(0, -1) as [tf.Tensor, ...tf.Tensor[]];
     save([mask, x, ...weights]);
     const gradFunc = (dy: tf.Tensor, [mask, x, ...weights]: tf.Tensor[]) =>
-      gradientsWithin(run(mask as tf.Tensor), [after(x as tf.Tensor, dy), ...weights], dy);
+      gradientsWithin(run(mask as tf.Tensor, dy), [after(x as tf.Tensor, dy), ...weights], dy);
     return { value: run(mask)(x, ...weights), gradFunc };
   });
   return withGradient(x, ...names.map(weight));
@@ -230,11 +247,12 @@ export function hiddenStates(
   const positionVectors = positions
     ? tf.reshape(tf.gather(positionTable, positions as tf.Tensor1D), [B, T, C])
     : tf.slice(positionTable, [0, 0], [T, C]); // [T, C]
-  let x = tf.reshape(tf.add(tokenVectors, positionVectors), [B * T, C]);
+  const embedded = tf.reshape(tf.add(tokenVectors, positionVectors), [B * T, C]);
+  let x = dropped(embedded, dimensions.dropout, streamOf(-1, "expanded"));
   const mask = positions ? documentMask(positions, dimensions) : causalMask(T);
   const blockOf = dimensions.gradientCheckpointing ? checkpointedBlock : block;
   for (let layer = 0; layer < config.layers; layer++) {
-    x = blockOf(x, mask, weight, `transformer.h.${layer}`, dimensions, config);
+    x = blockOf(x, mask, weight, layer, dimensions, config);
   }
   return layerNorm(x, weight("transformer.ln_f.weight"), weight("transformer.ln_f.bias"), config.layerNormEpsilon);
 }

@@ -66,6 +66,8 @@ export interface MicroBatch {
   readonly targets: Int32Array;
   /** Place of each input in its document [B*T]; wanted exactly when the shape has `separateDocuments`. */
   readonly positions?: Int32Array;
+  /** Key of its random numbers [2]; wanted exactly in training with dropout. */
+  readonly randomKey?: Int32Array;
 }
 
 /** Shape of the micro-batches that a step is compiled for. */
@@ -78,6 +80,8 @@ export interface BatchShape {
   readonly separateDocuments?: boolean;
   /** Less memory for more time: each block is computed again for its gradient; default false. */
   readonly gradientCheckpointing?: boolean;
+  /** Share of values that training drops, below 1; evaluation drops none. Default 0. */
+  readonly dropoutRate?: number;
 }
 
 /** What one AdamW update is told. */
@@ -188,33 +192,40 @@ function differentiation(config: Gpt2Config, shape: BatchShape, { shapes, weight
 export async function compileEvaluation(
   engine: Engine,
   config: Gpt2Config,
-  shape: BatchShape,
+  trainingShape: BatchShape,
   { weights }: Pick<Trainable, "weights"> = {},
 ): Promise<(batch: MicroBatch) => Promise<number>> {
+  const shape = { ...trainingShape, dropoutRate: 0 };
   const step = await engine.compile("evaluate", batchSpecs(shape), (batch, variables) => {
     const variable: WeightReader = (name) => variables.read(name);
     return { loss: summedLoss(weights?.(variable) ?? variable, batch, shape, config) };
   });
-  return async (batch) => scalarOf((await step.run(batchInputs(batch))).loss);
+  return async ({ randomKey: _, ...batch }) => scalarOf((await step.run(batchInputs(batch))).loss);
 }
 
 function summedLoss(
   weight: WeightReader,
-  { inputs, targets, positions }: Readonly<Record<string, tf.Tensor>>,
-  shape: BatchShape,
+  { inputs, targets, positions, randomKey }: Readonly<Record<string, tf.Tensor>>,
+  { dropoutRate: rate = 0, ...shape }: BatchShape,
   config: Gpt2Config,
 ): tf.Tensor {
-  const hidden = hiddenStates(inputs as tf.Tensor, shape, weight, config, positions);
+  const dropout = rate > 0 ? { rate, key: randomKey as tf.Tensor } : undefined;
+  const hidden = hiddenStates(inputs as tf.Tensor, { ...shape, dropout }, weight, config, positions);
   return crossEntropySum(hidden, weight(headName(config)), targets as tf.Tensor);
 }
 
-function batchSpecs({ B, T, separateDocuments }: BatchShape): Record<string, TensorSpec> {
+function batchSpecs({ B, T, separateDocuments, dropoutRate = 0 }: BatchShape): Record<string, TensorSpec> {
   const ids: TensorSpec = { shape: [B * T], dtype: "int32" };
-  return { inputs: ids, targets: ids, ...(separateDocuments && { positions: ids }) };
+  const key: TensorSpec = { shape: [2], dtype: "int32" };
+  return {
+    ...{ inputs: ids, targets: ids },
+    ...(separateDocuments && { positions: ids }),
+    ...(dropoutRate > 0 && { randomKey: key }),
+  };
 }
 
-function batchInputs({ inputs, targets, positions }: MicroBatch): Record<string, Int32Array> {
-  return { inputs, targets, ...(positions && { positions }) };
+function batchInputs({ inputs, targets, positions, randomKey }: MicroBatch): Record<string, Int32Array> {
+  return { inputs, targets, ...(positions && { positions }), ...(randomKey && { randomKey }) };
 }
 
 const scalar: TensorSpec = { shape: [], dtype: "float32" };

@@ -4,9 +4,10 @@
  * weights, and the blocks that made it are left out from then on.
  */
 import { type Batch, batchesOf, epochOrder } from "../data/batches.js";
+import { keyOf } from "../engine/random-numbers.js";
 import { problem } from "../message.js";
 import type { LogEvent, SkippedEvent, StepEvent, TrainEvent } from "./events.js";
-import type { StepResult, TrainingSteps } from "./optimizer.js";
+import type { MicroBatch, StepResult, TrainingSteps } from "./optimizer.js";
 import type { RunPlan } from "./plan.js";
 import { nextLoss } from "./spikes.js";
 import { calmerSettings, learningRateOf, type Progress, type TrainingRun } from "./trainer-run.js";
@@ -45,12 +46,12 @@ export class Stepper {
       progress.step++;
       return [this.skipped("every block of it was refused before", [])];
     }
-    const batches = [...batchesOf(run.train, blocks, progress.microBatchSize)];
+    const batches = this.batches(blocks);
     const tokens = batches.reduce((sum, batch) => sum + batch.targetCount, 0);
     const learningRate = learningRateOf(run.config, plan, progress.step);
     const update = { step: progress.step + 1, learningRate, weightDecay, clipNorm, tokens };
     const nats: number[] = [];
-    const last = batches.pop() as Batch;
+    const last = batches.pop() as MicroBatch;
     this.isTorn = false;
     for (const batch of batches) nats.push(await steps.accumulate(batch));
     this.isTorn = true;
@@ -97,6 +98,15 @@ export class Stepper {
     const { statistics, zScore } = nextLoss(progress.lossStatistics, loss);
     progress.lossStatistics = statistics;
     return zScore === undefined ? [] : [{ type: "spike", step: progress.step, loss, meanLoss, zScore }];
+  }
+
+  // The key of a micro-batch hangs on seed, step and place alone: a resumed run draws what the whole one draws.
+  private batches(blocks: Uint32Array): (MicroBatch & Batch)[] {
+    const { run, progress } = this;
+    const { seed, dropout } = run.config;
+    return [...batchesOf(run.train, blocks, progress.microBatchSize)].map((batch, i) =>
+      dropout > 0 ? { ...batch, randomKey: Int32Array.from(keyOf(seed, progress.step, i)) } : batch,
+    );
   }
 
   /** @param nats summed losses of all micro-batches but the last */

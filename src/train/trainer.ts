@@ -132,9 +132,14 @@ export async function* runTraining(run: TrainingRun): AsyncGenerator<TrainEvent,
 async function compilePrograms({ engine, modelConfig, config, train }: TrainingRun, { microBatchSize }: Progress) {
   const separateDocuments = train.documentEnd !== undefined;
   const shape = { B: microBatchSize, T: config.blockSize, separateDocuments };
-  const { gradientCheckpointing } = config;
+  const { gradientCheckpointing, dropout: dropoutRate } = config;
   const trainable = trainableOf(modelConfig, config);
-  const training = compileTraining(engine, modelConfig, { ...shape, gradientCheckpointing }, { trainable });
+  const training = compileTraining(
+    engine,
+    modelConfig,
+    { ...shape, gradientCheckpointing, dropoutRate },
+    { trainable },
+  );
   return { training, evaluate: await compileEvaluation(engine, modelConfig, shape, trainable) };
 }
 

@@ -3,7 +3,7 @@
  * drawn from a seed in drawn-cases.ts. It runs nothing.
  */
 import * as tf from "@tensorflow/tfjs";
-import { multiplyNoNan, sumOfSquares } from "../../src/engine/operations.js";
+import { multiplyNoNan, randomUniform, sumOfSquares } from "../../src/engine/operations.js";
 import { sparseCrossEntropy } from "../../src/model/loss.js";
 
 /** A function under test. */
@@ -316,6 +316,10 @@ export const writtenCases: Readonly<Record<string, Case>> = {
         [3, 4, 2],
       ),
     discrete: true,
+  },
+  randomUniform: {
+    shapes: [[3, 4]],
+    compute: (x) => tf.mul(x, randomUniform(tf.tensor1d([5, -9], "int32"), [3, 4], 2)),
   },
   "softmax of scores on another axis": { shapes: [[3, 5]], compute: (x) => tf.transpose(tf.softmax(tf.transpose(x))) },
   sparseCrossEntropy: {
