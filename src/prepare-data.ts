@@ -7,11 +7,12 @@ import { join } from "node:path";
 import type { TrainingConfig } from "./config.js";
 import { type Dataset, datasetOf, loadDataset, openDataset, readDataset, sampleDataset } from "./data/dataset.js";
 import { embeddedNames } from "./data/embedded.js";
-import { type DataFinding, examineData, withoutDuplicates } from "./data/gate.js";
+import { type DataFinding, examineData, findingsOf, withoutDuplicates } from "./data/gate.js";
+import { GateTally, STREAM_LIMITS } from "./data/gate-tally.js";
 import { type PackedBlocks, packDocuments } from "./data/pack.js";
 import { splitDataset } from "./data/split.js";
 import type { TextSource } from "./data/text-source.js";
-import { openTokenFile } from "./data/token-file.js";
+import { openTokenFile, type TokenFile } from "./data/token-file.js";
 import { loadTokenizer, type Tokenizer } from "./data/tokenizer.js";
 import { problem } from "./message.js";
 import type { PretrainedModel } from "./model/pretrained.js";
@@ -80,14 +81,41 @@ async function onDisk(
     cacheFolder: join(options.cacheFolder ?? fledgeCache(), "tokens"),
   });
   const { name, origin, licence } = source;
-  const unseen = "The dataset is streamed from disk: it was not examined for leaks and repeats between its parts.";
+  const train = file.pack("train", blockSize, { separateDocuments });
+  const validation = file.pack("validation", blockSize, { separateDocuments });
+  const tally = await tallyOf(file);
+  const findings = findingsOf(tally.facts(file.by), runFacts(config, name, train, validation));
   return {
     dataset: { name, origin, licence, sha256: await source.fingerprint() },
     splitHash: file.splitHash,
     tokenizerHash: tokenizer.sha256,
-    train: file.pack("train", blockSize, { separateDocuments }),
-    validation: file.pack("validation", blockSize, { separateDocuments }),
-    remarks: [...source.notes, ...file.notes, unseen],
+    train,
+    validation,
+    remarks: [...source.notes, ...file.notes, ...tally.notes(), ...passGate(findings, config)],
+  };
+}
+
+// Reads the texts twice more: what measures must be known before what is learned passes by.
+async function tallyOf(file: TokenFile): Promise<GateTally> {
+  const tally = new GateTally(STREAM_LIMITS);
+  const learned = new Set(file.unitsOf("train"));
+  for (const isTraining of [false, true]) {
+    let unit = 0;
+    for await (const { id, text, isLast } of file.texts()) {
+      if (learned.has(unit) === isTraining) tally[isTraining ? "learn" : "hold"]({ id, text });
+      if (isLast) unit++;
+    }
+  }
+  return tally;
+}
+
+function runFacts(config: TrainingConfig, datasetName: string, train: PackedBlocks, validation: PackedBlocks) {
+  return {
+    datasetName,
+    modelName: config.initialWeights === "pretrained" ? config.modelName : "",
+    blockSize: config.blockSize,
+    validationBlocks: validation.count,
+    bytesPerToken: train.textBytes / train.sourceTokens,
   };
 }
 
@@ -98,12 +126,7 @@ async function inMemory(config: TrainingConfig, whole: Dataset, tokenizer: Token
   const split = splitDataset(dataset, { validationFraction, testFraction, seed });
   const train = packDocuments(split.train.documents, tokenizer, blockSize, { separateDocuments });
   const validation = packDocuments(split.validation.documents, tokenizer, blockSize, { separateDocuments });
-  const findings = examineData({
-    ...{ split, blockSize, modelName: config.initialWeights === "pretrained" ? config.modelName : "" },
-    datasetName: dataset.name,
-    validationBlocks: validation.count,
-    bytesPerToken: train.textBytes / train.sourceTokens,
-  });
+  const findings = examineData({ split, ...runFacts(config, dataset.name, train, validation) });
   remarks.push(...passGate(findings, config));
   const { hash: splitHash } = split;
   return { dataset, splitHash, tokenizerHash: tokenizer.sha256, train, validation, remarks };

@@ -1,10 +1,13 @@
 /** prepareRun() with texts in files: in memory and streamed from disk, the same blocks; what streaming cannot do is refused. */
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { fledgeCache } from "../src/paths.js";
+import { GateTally } from "../src/data/gate-tally.js";
+import { train } from "../src/fine-tune.js";
+import { toHuggingFaceConfig } from "../src/model/gpt2-config.js";
+import { fledgeCache, packageRoot } from "../src/paths.js";
 import { prepareRun } from "../src/prepare.js";
 
 const folder = await mkdtemp(join(tmpdir(), "fledge-prepare-"));
@@ -26,10 +29,61 @@ test("prepareRun() packs the same blocks from disk as in memory, and says what i
   }
   const guess = 'The text is column "poem": no other column holds text.';
   assert.ok(memory.remarks.includes(guess));
-  assert.deepEqual(disk.remarks, [
-    guess,
-    "The dataset is streamed from disk: it was not examined for leaks and repeats between its parts.",
-  ]);
+  assert.deepEqual([...disk.remarks].sort(), [...memory.remarks].sort(), "the gate finds the same in a stream");
+});
+
+test("prepareRun() finds held-out copies in a stream, and refuses as in memory", async () => {
+  const copies = join(folder, "copies.jsonl");
+  await writeFile(copies, [...rows, ...rows].join("\n"));
+  const strict = { ...settings, datasetName: copies, dataGate: "refuse" } as const;
+  for (const streaming of [false, true]) {
+    await assert.rejects(prepareRun({ ...strict, streaming }, options), {
+      name: "RangeError",
+      message: /^Cannot measure this run: \d+ held-out documents \(.+\) also in the training text, expected/,
+    });
+  }
+});
+
+test("GateTally says what lay beyond its limits, and finds whole copies there too", () => {
+  const tally = new GateTally({ heldCharacters: 5, learnedCharacters: 5, documents: 1 });
+  tally.hold({ id: "held", text: "A text of more than five." });
+  tally.learn({ id: "one", text: "Another of more than five, to ann@example.org." });
+  tally.learn({ id: "two", text: " A text of more than five. " });
+  const facts = tally.facts("document");
+  assert.deepEqual(facts.leaked, ["held"]);
+  assert.equal(facts.documents, 2);
+  assert.equal(facts.holders.size, 0);
+  assert.match(tally.notes()[0] ?? "", /first 5 characters held out and 5 learned.+first 1 documents; whole copies/);
+});
+
+test("train() on a token file learns with the losses of the run in memory", async () => {
+  const modelName = join(folder, "tiny");
+  await mkdir(modelName);
+  await cp(join(packageRoot(), "models/fledge-base/tokenizer.json"), join(modelName, "tokenizer.json"));
+  const shape = { vocabularySize: 4096, positions: 32, width: 16, layers: 1, heads: 2 };
+  const config = toHuggingFaceConfig({ ...shape, layerNormEpsilon: 1e-5, endOfTextId: 4095 });
+  await writeFile(join(modelName, "config.json"), JSON.stringify(config));
+  const losses = async (streaming: boolean) => {
+    const said: number[] = [];
+    const folders = { outputDir: join(folder, `run-${streaming}`), finalModelDir: join(folder, `final-${streaming}`) };
+    const run = {
+      ...settings,
+      ...folders,
+      modelName,
+      streaming,
+      maxDocuments: 60,
+      earlyStoppingPatience: 0,
+      numEpochs: 1,
+    };
+    for await (const event of train({ ...run, initialWeights: "random", mixedPrecision: false }, options)) {
+      if (event.type === "step") said.push(event.loss);
+      if (event.type === "evaluation") said.push(event.validationLoss);
+    }
+    return said;
+  };
+  const memory = await losses(false);
+  assert.ok(memory.length > 5);
+  assert.deepEqual(await losses(true), memory);
 });
 
 test("prepareRun() refuses to look for repeats in a dataset that is streamed", async () => {

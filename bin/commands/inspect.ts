@@ -2,7 +2,7 @@
  * `fledge inspect <dataset>`: what a text holds before it is trained on, as tables in the terminal, and what the gate before
  * training has to say of it. In: the words after `fledge inspect`. Out: text; exit code 1 when the gate finds an error.
  */
-import { parseArgs } from "node:util";
+import { gatherSettings } from "../../src/config/sources.js";
 import { resolveConfig } from "../../src/config.js";
 import { loadDataset } from "../../src/data/dataset.js";
 import { examineData } from "../../src/data/gate.js";
@@ -14,40 +14,44 @@ import { findModel } from "../../src/model/find-model.js";
 import { bundleOf } from "../../src/view/display.js";
 import { table } from "../../src/view/table.js";
 import type { Command } from "../command.js";
+import { ownOptions } from "../options.js";
 
 /** The command. */
 export const inspect: Command = {
   help: `Usage: fledge inspect <dataset> [options]
 
 Shows documents, lengths, languages, repeats, damage and personal data of a text, what the block size does to it, and what
-would stop or mislead a training run. <dataset> is an embedded set (sotu, shakespeare, readmes), a file or a folder.
+would stop or mislead a training run. <dataset> is an embedded set (sotu, shakespeare, readmes), a file, a folder, or a
+dataset of the Hugging Face Hub (owner/name). Options are the knobs of \`fledge train\`, among them:
 
-  --model NAME        whose vocabulary counts the tokens (default fledge-base)
-  --block-size N      tokens a block (default 512)
-  --max-documents N   look at a sample of this many; 0, the default, looks at all
+  --model-name NAME          whose vocabulary counts the tokens (default fledge-base)
+  --block-size N             tokens a block (default 512)
+  --max-documents N          look at a sample of this many; 0, the default, looks at all
+  --text-column NAME         column of the texts in files with rows (default: guessed)
+  --dataset-revision NAME    branch, tag or commit of a dataset of the Hub
 
 Exit code 1 when \`fledge train\` would refuse the text. Example: fledge inspect ./letters --block-size 256
 `,
   async run(words) {
-    const { values, positionals } = parse(words);
-    const [datasetName] = positionals;
-    if (datasetName === undefined || positionals.length > 1) {
+    const { subject: datasetName, rest } = ownOptions(words, {});
+    if (datasetName === undefined) {
       throw new RangeError(
         problem({
           cannot: "inspect",
-          found: positionals.length === 0 ? "no dataset" : `${positionals.length} datasets`,
+          found: "no dataset",
           expected: "one",
           fix: "run `fledge inspect sotu`, or give a file or folder",
         }),
       );
     }
-    const config = resolveConfig({
-      datasetName,
-      modelName: values.model,
-      blockSize: Number(values["block-size"]),
-      maxDocuments: Number(values["max-documents"]),
+    const { settings } = await gatherSettings({ words: rest, environment: process.env });
+    const config = resolveConfig({ blockSize: 512, ...settings, datasetName });
+    const { maxDocuments, seed, textColumn, datasetRevision } = config;
+    const dataset = await loadDataset(datasetName, {
+      ...{ maxDocuments, seed },
+      textColumn: textColumn === "auto" ? undefined : textColumn,
+      revision: datasetRevision === "auto" ? undefined : datasetRevision,
     });
-    const dataset = await loadDataset(datasetName, { maxDocuments: config.maxDocuments, seed: config.seed });
     const tokenizer = await loadTokenizer((await findModel(config.modelName, { weights: false })).folder);
     const inspection = await inspectDataset(dataset, tokenizer, { blockSize: config.blockSize, top: 10 });
     for (const [caption, part] of parts) print(table(inspection[part], { caption, maxRows: 12 }));
@@ -80,29 +84,6 @@ const parts: readonly (readonly [
   ["Personal data", "personalData"],
   ["In blocks", "packing"],
 ];
-
-function parse(words: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...words],
-      allowPositionals: true,
-      options: {
-        model: { type: "string", default: "fledge-base" },
-        "block-size": { type: "string", default: "512" },
-        "max-documents": { type: "string", default: "0" },
-      },
-    });
-  } catch (error) {
-    throw new RangeError(
-      problem({
-        cannot: "inspect",
-        found: error instanceof Error ? error.message.split(".")[0] || "" : String(error),
-        expected: "--model, --block-size or --max-documents",
-        fix: "run `fledge help inspect`",
-      }),
-    );
-  }
-}
 
 function print(view: unknown): void {
   process.stdout.write(`${String(bundleOf(view)["text/plain"])}\n\n`);

@@ -49,36 +49,48 @@ export function findDuplicates(
   documents: Iterable<Document>,
   options: { readonly threshold?: number } = {},
 ): Duplicates {
-  const { threshold = 0.8 } = options;
-  const groups = new Map<string, string[]>();
-  const signatures: { id: string; signature: Uint32Array }[] = [];
-  const family = hashFamily();
-  for (const { id, text } of documents) {
+  const finder = new DuplicateFinder();
+  for (const document of documents) finder.add(document);
+  return finder.find(options.threshold);
+}
+
+/** Finds duplicates among documents that pass by one at a time. */
+export class DuplicateFinder {
+  readonly #groups = new Map<string, string[]>();
+  readonly #signatures: { id: string; signature: Uint32Array }[] = [];
+  readonly #family = hashFamily();
+
+  /** Looks at one document. */
+  add({ id, text }: Document): void {
     const hash = createHash("sha1").update(text.trim()).digest("base64");
-    const group = groups.get(hash);
-    if (group) group.push(id);
-    else {
-      groups.set(hash, [id]);
-      const runs = hashRuns(wordsOf(text), runWidth);
-      if (runs.length > 0)
-        signatures.push({
-          id,
-          signature: sign(
-            Uint32Array.from(runs, (run) => run % 2 ** 32),
-            family,
-          ),
-        });
+    const group = this.#groups.get(hash);
+    if (group) {
+      group.push(id);
+      return;
     }
+    this.#groups.set(hash, [id]);
+    const runs = hashRuns(wordsOf(text), runWidth);
+    if (runs.length === 0) return;
+    const signature = sign(
+      Uint32Array.from(runs, (run) => run % 2 ** 32),
+      this.#family,
+    );
+    this.#signatures.push({ id, signature });
   }
-  const near: NearDuplicate[] = [];
-  for (const [a, b] of candidates(signatures.map(({ signature }) => signature))) {
-    const first = signatures[a] as (typeof signatures)[number];
-    const second = signatures[b] as (typeof signatures)[number];
-    const similarity = agreement(first.signature, second.signature);
-    if (similarity >= threshold) near.push({ first: first.id, second: second.id, similarity });
+
+  /** As {@link findDuplicates} gives them. */
+  find(threshold = 0.8): Duplicates {
+    const signatures = this.#signatures;
+    const near: NearDuplicate[] = [];
+    for (const [a, b] of candidates(signatures.map(({ signature }) => signature))) {
+      const first = signatures[a] as (typeof signatures)[number];
+      const second = signatures[b] as (typeof signatures)[number];
+      const similarity = agreement(first.signature, second.signature);
+      if (similarity >= threshold) near.push({ first: first.id, second: second.id, similarity });
+    }
+    near.sort((a, b) => b.similarity - a.similarity || (a.first < b.first ? -1 : 1));
+    return { exact: [...this.#groups.values()].filter((group) => group.length > 1), near };
   }
-  near.sort((a, b) => b.similarity - a.similarity || (a.first < b.first ? -1 : 1));
-  return { exact: [...groups.values()].filter((group) => group.length > 1), near };
 }
 
 /**
@@ -89,28 +101,41 @@ export function findDuplicates(
  * @returns the held-out documents of which any run of 13 words is in the training text too, the worst first
  */
 export function findOverlaps(training: Iterable<Document>, heldOut: Iterable<Document>): Overlap[] {
-  const ids: string[] = [];
-  const runs: Float64Array[] = [];
-  const where = new Map<number, number[]>();
-  for (const { id, text } of heldOut) {
+  const finder = new OverlapFinder();
+  for (const document of heldOut) finder.hold(document);
+  for (const { text } of training) finder.learn(text);
+  return finder.find();
+}
+
+/** Finds overlaps among texts that pass by one at a time: first every held-out document, then the training text. */
+export class OverlapFinder {
+  readonly #ids: string[] = [];
+  readonly #runs: Float64Array[] = [];
+  readonly #held = new Set<number>();
+  readonly #seen = new Set<number>();
+
+  /** Remembers a document that measures the model. */
+  hold({ id, text }: Document): void {
     const hashes = hashRuns(wordsOf(text), contaminationWidth);
-    for (const hash of new Set(hashes)) {
-      const holders = where.get(hash);
-      if (holders) holders.push(ids.length);
-      else where.set(hash, [ids.length]);
-    }
-    ids.push(id);
-    runs.push(hashes);
+    for (const hash of hashes) this.#held.add(hash);
+    this.#ids.push(id);
+    this.#runs.push(hashes);
   }
-  const seen = new Set<number>();
-  for (const { text } of training) {
-    for (const hash of hashRuns(wordsOf(text), contaminationWidth)) if (where.has(hash)) seen.add(hash);
+
+  /** Looks at a text that is learned. */
+  learn(text: string): void {
+    for (const hash of hashRuns(wordsOf(text), contaminationWidth)) if (this.#held.has(hash)) this.#seen.add(hash);
   }
-  const overlaps = ids.map((id, i) => {
-    const hashes = runs[i] as Float64Array;
-    return { id, share: hashes.length === 0 ? 0 : hashes.filter((hash) => seen.has(hash)).length / hashes.length };
-  });
-  return overlaps.filter(({ share }) => share > 0).sort((a, b) => b.share - a.share);
+
+  /** As {@link findOverlaps} gives them. */
+  find(): Overlap[] {
+    const overlaps = this.#ids.map((id, i) => {
+      const hashes = this.#runs[i] as Float64Array;
+      const shared = hashes.filter((hash) => this.#seen.has(hash)).length;
+      return { id, share: hashes.length === 0 ? 0 : shared / hashes.length };
+    });
+    return overlaps.filter(({ share }) => share > 0).sort((a, b) => b.share - a.share || (a.id < b.id ? -1 : 1));
+  }
 }
 
 interface HashFamily {

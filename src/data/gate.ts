@@ -4,9 +4,10 @@
  * itself: `train()` refuses on errors and shows the rest, unless `dataGate` is `warn`.
  */
 import { problem } from "../message.js";
-import type { Dataset, Document } from "./dataset.js";
-import { findDuplicates, findOverlaps } from "./duplicates.js";
-import { findPersonalData, type PersonalDataKind, personalDataKinds } from "./personal-data.js";
+import type { Document } from "./dataset.js";
+import { type Duplicates, findDuplicates, type Overlap } from "./duplicates.js";
+import { GateTally, type TextFacts } from "./gate-tally.js";
+import { personalDataKinds } from "./personal-data.js";
 import type { Split } from "./split.js";
 
 /** Kinds of findings. */
@@ -31,8 +32,12 @@ export interface DataFinding {
 }
 
 /** What the gate looks at. */
-export interface GateInput {
+export interface GateInput extends RunFacts {
   readonly split: Split;
+}
+
+/** What the gate knows of a run besides its texts. */
+export interface RunFacts {
   readonly modelName: string;
   readonly datasetName: string;
   /** Blocks of the validation set. */
@@ -73,17 +78,24 @@ const knownTexts: readonly { readonly model: RegExp; readonly dataset: RegExp; r
  * examineData({ split, modelName: "gpt2", datasetName: "my-texts", validationBlocks: 40, blockSize: 512, bytesPerToken: 4.1 });
  */
 export function examineData(input: GateInput): DataFinding[] {
-  const { split } = input;
-  const held = [...split.validation.documents, ...split.test.documents];
+  const { train, validation, test, by } = input.split;
+  const tally = new GateTally();
+  for (const document of [...validation.documents, ...test.documents]) tally.hold(document);
+  for (const document of train.documents) tally.learn(document);
+  return findingsOf(tally.facts(by), input);
+}
+
+/** What the gate says of texts that have passed by. */
+export function findingsOf(facts: TextFacts, run: RunFacts): DataFinding[] {
   const findings = [
-    ...leakedDocuments(split.train, held),
-    ...leakedPassages(split.train, held),
-    ...repeatedDocuments(split.train),
-    ...smallValidation(input),
-    ...oneDocument(split),
-    ...personalData(split.train),
-    ...knownText(input),
-    ...foreignVocabulary(input),
+    ...leakedDocuments(facts.leaked),
+    ...leakedPassages(facts.overlaps),
+    ...repeatedDocuments(facts),
+    ...smallValidation(run),
+    ...oneDocument(facts),
+    ...personalData(facts),
+    ...knownText(run),
+    ...foreignVocabulary(run),
   ];
   return findings.sort((a, b) => Number(a.severity === "warning") - Number(b.severity === "warning"));
 }
@@ -94,20 +106,18 @@ export function examineData(input: GateInput): DataFinding[] {
  * @returns the dataset's documents without them, and the ids that were left out
  */
 export function withoutDuplicates(documents: readonly Document[]): { kept: Document[]; dropped: string[] } {
-  const { exact, near } = findDuplicates(documents);
   const order = new Map(documents.map(({ id }, i) => [id, i]));
-  const later = (a: string, b: string) => ((order.get(a) ?? 0) > (order.get(b) ?? 0) ? a : b);
-  const repeats = [
-    ...exact.flatMap((group) => group.slice(1)),
-    ...near.map(({ first, second }) => later(first, second)),
-  ];
-  const dropped = new Set(repeats);
+  const dropped = new Set(repeatsOf(findDuplicates(documents), order));
   return { kept: documents.filter(({ id }) => !dropped.has(id)), dropped: [...dropped] };
 }
 
-function leakedDocuments(train: Dataset, held: readonly Document[]): DataFinding[] {
-  const learned = new Set(train.documents.map(({ text }) => text.trim()));
-  const leaked = held.filter(({ text }) => learned.has(text.trim())).map(({ id }) => id);
+// Of each group and pair, all but the earliest.
+function repeatsOf({ exact, near }: Duplicates, order: ReadonlyMap<string, number>): string[] {
+  const later = (a: string, b: string) => ((order.get(a) ?? 0) > (order.get(b) ?? 0) ? a : b);
+  return [...exact.flatMap((group) => group.slice(1)), ...near.map(({ first, second }) => later(first, second))];
+}
+
+function leakedDocuments(leaked: readonly string[]): DataFinding[] {
   if (leaked.length === 0) return [];
   const found = `${count(leaked.length, "held-out document")} (${named(leaked)}) also in the training text`;
   return [
@@ -120,15 +130,10 @@ function leakedDocuments(train: Dataset, held: readonly Document[]): DataFinding
   ];
 }
 
-function leakedPassages(train: Dataset, held: readonly Document[]): DataFinding[] {
-  const learned = new Set(train.documents.map(({ text }) => text.trim()));
-  const overlaps = findOverlaps(
-    train.documents,
-    held.filter(({ text }) => !learned.has(text.trim())),
-  );
+function leakedPassages(overlaps: readonly Overlap[]): DataFinding[] {
   const leaked = overlaps.filter(({ share }) => share >= leakedShare);
   const noticed = overlaps.filter(({ share }) => share >= noticedShare && share < leakedShare);
-  const say = (severity: "error" | "warning", rows: typeof overlaps): DataFinding[] => {
+  const say = (severity: "error" | "warning", rows: readonly Overlap[]): DataFinding[] => {
     const worst = rows[0];
     if (!worst) return [];
     const ids = rows.map(({ id }) => id);
@@ -147,20 +152,21 @@ function leakedPassages(train: Dataset, held: readonly Document[]): DataFinding[
   return [...say("error", leaked), ...say("warning", noticed)];
 }
 
-function repeatedDocuments(train: Dataset): DataFinding[] {
-  const { kept, dropped } = withoutDuplicates(train.documents);
+function repeatedDocuments({ duplicates, order }: TextFacts): DataFinding[] {
+  const dropped = [...new Set(repeatsOf(duplicates, order))];
   if (dropped.length === 0) return [];
+  const kept = order.size - dropped.length;
   return [
     finding("repeated-documents", "warning", dropped, {
       cannot: "give every document the same weight",
-      found: `${count(dropped.length, "training document")} (${named(dropped)}) that repeat one of the other ${kept.length.toLocaleString("en")}`,
+      found: `${count(dropped.length, "training document")} (${named(dropped)}) that repeat one of the other ${kept.toLocaleString("en")}`,
       expected: "each text once",
       fix: "set deduplicate: true",
     }),
   ];
 }
 
-function smallValidation({ validationBlocks, blockSize }: GateInput): DataFinding[] {
+function smallValidation({ validationBlocks, blockSize }: RunFacts): DataFinding[] {
   if (validationBlocks >= fewestBlocks) return [];
   return [
     finding("small-validation", "warning", [], {
@@ -172,9 +178,9 @@ function smallValidation({ validationBlocks, blockSize }: GateInput): DataFindin
   ];
 }
 
-function oneDocument({ by, train }: Split): DataFinding[] {
+function oneDocument({ by, documents }: TextFacts): DataFinding[] {
   if (by === "document") return [];
-  const few = count(train.documents.length, "document");
+  const few = count(documents, "document");
   return [
     finding("one-document", "warning", [], {
       cannot: "split by document",
@@ -185,15 +191,7 @@ function oneDocument({ by, train }: Split): DataFinding[] {
   ];
 }
 
-function personalData(train: Dataset): DataFinding[] {
-  const counts = new Map<PersonalDataKind, number>();
-  const holders = new Set<string>();
-  for (const { id, text } of train.documents) {
-    for (const { kind } of findPersonalData(text)) {
-      counts.set(kind, (counts.get(kind) ?? 0) + 1);
-      holders.add(id);
-    }
-  }
+function personalData({ personal: counts, holders }: TextFacts): DataFinding[] {
   if (holders.size === 0) return [];
   const kinds = personalDataKinds.filter((kind) => counts.has(kind)).map((kind) => `${kind} ${counts.get(kind)}`);
   return [
@@ -206,7 +204,7 @@ function personalData(train: Dataset): DataFinding[] {
   ];
 }
 
-function knownText({ modelName, datasetName }: GateInput): DataFinding[] {
+function knownText({ modelName, datasetName }: RunFacts): DataFinding[] {
   const known = knownTexts.find(({ model, dataset }) => model.test(modelName) && dataset.test(datasetName));
   if (!known) return [];
   return [
@@ -219,7 +217,7 @@ function knownText({ modelName, datasetName }: GateInput): DataFinding[] {
   ];
 }
 
-function foreignVocabulary({ bytesPerToken }: GateInput): DataFinding[] {
+function foreignVocabulary({ bytesPerToken }: RunFacts): DataFinding[] {
   if (bytesPerToken >= fewestBytesPerToken) return [];
   return [
     finding("foreign-vocabulary", "warning", [], {

@@ -13,12 +13,14 @@ import { problem } from "../message.js";
 import { type PackedBlocks, type PackOptions, packRow } from "./pack.js";
 import { seededRandom, shuffledIndices } from "./random.js";
 import { canDeal, dealIndices, type PartName, type SplitOptions, wantedParts } from "./split.js";
-import type { TextSource } from "./text-source.js";
+import { DamageTally, type TextSource } from "./text-source.js";
 import {
   TOKENS,
   type TokenFilePlan,
   type TokenProgress,
   UNITS,
+  type UnitPiece,
+  unitsOf,
   type WrittenTokens,
   writeTokens,
 } from "./token-writer.js";
@@ -65,7 +67,8 @@ export async function openTokenFile(
   if (!(await exists(join(folder, MANIFEST))))
     await make(folder, source, tokenizer, { ...survey, split: options, onProgress: options.onProgress });
   const manifest = JSON.parse(await readFile(join(folder, MANIFEST), "utf8")) as Manifest;
-  return TokenFile.open(folder, key, manifest, tokenizer.endOfTextId, options);
+  const texts = () => unitsOf(source, { ...survey, split: options }, new DamageTally());
+  return TokenFile.open(folder, key, manifest, tokenizer.endOfTextId, options, texts);
 }
 
 // Enough documents to be dealt out whole need no counting; few are measured, to be cut.
@@ -121,6 +124,8 @@ export class TokenFile {
     private readonly endOfTextId: number,
     private readonly units: Float64Array,
     private readonly split: SplitOptions,
+    /** The texts of the units, in order, read again from the source. */
+    readonly texts: () => AsyncGenerator<UnitPiece>,
   ) {}
 
   /** Opens a folder that {@link openTokenFile} has made. */
@@ -130,10 +135,11 @@ export class TokenFile {
     manifest: Manifest,
     endOfTextId: number,
     split: SplitOptions,
+    texts: () => AsyncGenerator<UnitPiece>,
   ): Promise<TokenFile> {
     const bytes = await readFile(join(folder, UNITS));
     const units = new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
-    return new TokenFile(join(folder, TOKENS), key, manifest, endOfTextId, units, split);
+    return new TokenFile(join(folder, TOKENS), key, manifest, endOfTextId, units, split, texts);
   }
 
   /** Whether whole documents are dealt out, or each is cut by position. */
@@ -160,7 +166,7 @@ export class TokenFile {
    * @throws RangeError when blockSize is no positive integer, or the part is shorter than one block.
    */
   pack(part: PartName, blockSize: number, options: PackOptions = {}): PackedBlocks {
-    const units = this.#unitsOf(part);
+    const units = this.unitsOf(part);
     const segments = new Segments();
     let textBytes = 0;
     for (const unit of units) {
@@ -186,7 +192,8 @@ export class TokenFile {
     return found;
   }
 
-  #unitsOf(part: PartName): Uint32Array {
+  /** Numbers of the units of a part, from 0. */
+  unitsOf(part: PartName): Uint32Array {
     const { units, by } = this.manifest;
     if (by === "document") return dealIndices(units, this.split)[part];
     const names = wantedParts(this.split);

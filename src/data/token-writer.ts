@@ -2,10 +2,11 @@
  * Writes the tokens of a stream of texts to a folder. In: a TextSource, a tokenizer, which documents and where to cut them.
  * Out: `tokens.bin` (one row of 16- or 32-bit ids, end-of-text after each unit), `units.bin` (where each unit ends, and its
  * bytes of text) and what was seen on the way. A unit is a document, or a part of one that is cut by position. It never holds
- * more than a few megabytes. Reading them back is token-file.ts' work.
+ * more than some ten megabytes of text. Reading them back is token-file.ts' work.
  */
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
+import { encodeTexts } from "./encode.js";
 import { cutNear, cutPlaces, type SplitOptions, tooShort, wantedParts } from "./split.js";
 import { DamageTally, type TextSource } from "./text-source.js";
 import type { TextPiece } from "./text-stream.js";
@@ -45,6 +46,8 @@ export const UNITS = "units.bin";
 
 const BUFFERED_TOKENS = 1 << 20;
 const PROGRESS_BYTES = 1 << 20;
+// Encoded at once: enough for threads to be worth their start (encode.ts), little enough to hold.
+const BATCH_CHARACTERS = 4_000_000;
 
 /** Writes the two files into a folder. */
 export async function writeTokens(
@@ -59,14 +62,23 @@ export async function writeTokens(
   let documents = 0;
   let said = 0;
   try {
-    for await (const { text, isLast, document } of unitsOf(source, plan, damage)) {
-      await writer.write(tokenizer.encode(text));
-      writer.textBytes += Buffer.byteLength(text, "utf8");
-      if (isLast) await writer.endUnit(tokenizer.endOfTextId);
-      documents = document + 1;
-      if (writer.allBytes - said < PROGRESS_BYTES) continue;
-      said = writer.allBytes;
-      plan.onProgress?.({ type: "tokenize", documents, tokens: writer.tokens, textBytes: said });
+    for await (const batch of batchesOf(unitsOf(source, plan, damage))) {
+      const texts = batch.map(({ text }) => text);
+      const sizes = texts.map((text) => Buffer.byteLength(text, "utf8"));
+      const bytes = sizes.reduce((sum, size) => sum + size, 0);
+      const onProgress = (done: number, total: number) => {
+        const textBytes = writer.allBytes + Math.round((bytes * done) / Math.max(1, total));
+        if (textBytes - said < PROGRESS_BYTES) return;
+        said = textBytes;
+        plan.onProgress?.({ type: "tokenize", documents, tokens: writer.tokens, textBytes });
+      };
+      const encoded = await encodeTexts(texts, tokenizer, { onProgress });
+      for (const [i, { isLast, document }] of batch.entries()) {
+        await writer.write(encoded[i] as Uint32Array);
+        writer.textBytes += sizes[i] as number;
+        if (isLast) await writer.endUnit(tokenizer.endOfTextId);
+        documents = document + 1;
+      }
     }
     const written = { units: writer.units, tokens: writer.tokens, bytesPerToken } as const;
     await writer.finish();
@@ -77,7 +89,10 @@ export async function writeTokens(
   }
 }
 
-interface UnitPiece {
+/** A unit, or a part of a long one. */
+export interface UnitPiece {
+  /** Its document's. */
+  readonly id: string;
   readonly text: string;
   /** Whether the unit ends with it. */
   readonly isLast: boolean;
@@ -85,7 +100,26 @@ interface UnitPiece {
   readonly document: number;
 }
 
-async function* unitsOf(source: TextSource, plan: TokenFilePlan, damage: DamageTally): AsyncGenerator<UnitPiece> {
+async function* batchesOf(pieces: AsyncIterable<UnitPiece>): AsyncGenerator<UnitPiece[]> {
+  let batch: UnitPiece[] = [];
+  let characters = 0;
+  for await (const piece of pieces) {
+    batch.push(piece);
+    characters += piece.text.length;
+    if (characters < BATCH_CHARACTERS) continue;
+    yield batch;
+    batch = [];
+    characters = 0;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** Every unit of a source, in order. */
+export async function* unitsOf(
+  source: TextSource,
+  plan: TokenFilePlan,
+  damage: DamageTally,
+): AsyncGenerator<UnitPiece> {
   let document = 0;
   let cutter: Cutter | undefined;
   for await (const piece of source.pieces()) {
@@ -94,7 +128,7 @@ async function* unitsOf(source: TextSource, plan: TokenFilePlan, damage: DamageT
       if (plan.lengths === undefined) yield { ...piece, document };
       else {
         cutter ??= new Cutter(piece.id, plan.lengths[document] ?? 0, plan.split);
-        for (const unit of cutter.push(piece)) yield { ...unit, document };
+        for (const unit of cutter.push(piece)) yield { ...unit, id: piece.id, document };
       }
     }
     if (!piece.isLast) continue;

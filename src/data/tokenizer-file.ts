@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { exists } from "../files.js";
 import { problem } from "../message.js";
 import { byteCharacters } from "./byte-level.js";
 import { type PreTokenizer, type PreTokenizerJson, readPreTokenizer } from "./pre-tokenizer.js";
@@ -118,19 +119,7 @@ export async function saveTokenizer(
  * @throws As `loadTokenizer` (tokenizer.ts).
  */
 export async function readTokenizer(folder: string): Promise<TokenizerParts> {
-  const path = join(folder, "tokenizer.json");
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    throw new Error(
-      problem({
-        cannot: `load a tokenizer from "${folder}"`,
-        found: error.code === "ENOENT" ? "no tokenizer.json there" : `tokenizer.json cannot be read (${error.code})`,
-        expected: "a model folder with a readable tokenizer.json",
-        fix: "give the folder that holds config.json and tokenizer.json",
-      }),
-      { cause: error },
-    );
-  });
-  const json = parse(bytes.toString("utf8"), path);
+  const { json, path, sha256 } = (await readPair(folder)) ?? (await readWhole(folder));
   const config = await readConfig(folder);
   const preTokenizer = ofByteLevelKind(json, path);
   const { vocab: vocabulary = {}, merges = [], ignore_merges: ignoreMerges = false } = json.model ?? {};
@@ -147,8 +136,53 @@ export async function readTokenizer(folder: string): Promise<TokenizerParts> {
       }),
     );
   }
-  const sha256 = createHash("sha256").update(bytes).digest("hex");
   return { vocabulary, merges, ignoreMerges, preTokenizer, addedTokens, endOfTextId, sha256 };
+}
+
+interface ReadTokenizer {
+  readonly json: TokenizerJson;
+  readonly path: string;
+  readonly sha256: string;
+}
+
+async function readWhole(folder: string): Promise<ReadTokenizer> {
+  const path = join(folder, "tokenizer.json");
+  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+    throw new Error(
+      problem({
+        cannot: `load a tokenizer from "${folder}"`,
+        found: error.code === "ENOENT" ? "no tokenizer.json there" : `tokenizer.json cannot be read (${error.code})`,
+        expected: "a model folder with a readable tokenizer.json",
+        fix: "give the folder that holds config.json and tokenizer.json",
+      }),
+      { cause: error },
+    );
+  });
+  return { json: parse(bytes.toString("utf8"), path), path, sha256: createHash("sha256").update(bytes).digest("hex") };
+}
+
+// What GPT-2 was published with, before there was a tokenizer.json: words to ids, and merges a line each.
+async function readPair(folder: string): Promise<ReadTokenizer | undefined> {
+  const [path, mergesPath] = [join(folder, "vocab.json"), join(folder, "merges.txt")];
+  if (await exists(join(folder, "tokenizer.json"))) return undefined;
+  if (!(await exists(path)) || !(await exists(mergesPath))) return undefined;
+  const [words, lines] = [await readFile(path, "utf8"), await readFile(mergesPath, "utf8")];
+  const vocab = parse(words, path) as Record<string, number>;
+  const merges = lines.split(/\r?\n/).filter((line) => line !== "" && !line.startsWith("#version"));
+  const { eos_token, add_prefix_space = false } = await readConfig(folder);
+  const added = await readFile(join(folder, "added_tokens.json"), "utf8").catch(() => "{}");
+  const tokens = parse(added, join(folder, "added_tokens.json")) as Record<string, number>;
+  const endOfText = nameOf(eos_token) ?? "<|endoftext|>";
+  const known = { ...(vocab[endOfText] !== undefined && { [endOfText]: vocab[endOfText] }), ...tokens };
+  const json: TokenizerJson = {
+    model: { type: "BPE", vocab, merges },
+    pre_tokenizer: { type: "ByteLevel", add_prefix_space },
+    added_tokens: Object.entries(known).map(([content, id]) => ({ id, content })),
+  };
+  const sha256 = createHash("sha256")
+    .update(JSON.stringify([words, lines, known]))
+    .digest("hex");
+  return { json, path, sha256 };
 }
 
 // As much of tokenizer.json as decides whether it is of byte-level BPE kind.
@@ -182,10 +216,15 @@ function parse(text: string, path: string): TokenizerJson {
   }
 }
 
-async function readConfig(folder: string): Promise<{ readonly eos_token?: unknown }> {
+interface TokenizerConfig {
+  readonly eos_token?: unknown;
+  readonly add_prefix_space?: boolean;
+}
+
+async function readConfig(folder: string): Promise<TokenizerConfig> {
   const path = join(folder, "tokenizer_config.json");
   const text = await readFile(path, "utf8").catch(() => "{}");
-  return parse(text, path) as { eos_token?: unknown };
+  return parse(text, path) as TokenizerConfig;
 }
 
 // Older files write a special token as an object with its content.

@@ -61,13 +61,14 @@ export async function saveModelFolder(folder: string, content: ModelFolderConten
 /**
  * Writes the files that make a folder loadable as a model into an existing folder. Checkpoints use it too.
  *
- * @throws Error when `tokenizerFolder` has no tokenizer.json; TypeError when a weight is missing or of the wrong size.
+ * @throws Error when `tokenizerFolder` has no tokenizer.json, nor vocab.json with merges.txt; TypeError when a weight is missing or of the wrong size.
  */
 export async function writeModelFiles(
   folder: string,
   { config, weights, tokenizerFolder }: ModelContent,
 ): Promise<void> {
-  if (!(await exists(join(tokenizerFolder, "tokenizer.json")))) {
+  const lies = (name: string) => exists(join(tokenizerFolder, name));
+  if (!(await lies("tokenizer.json")) && !((await lies("vocab.json")) && (await lies("merges.txt")))) {
     const found = `no tokenizer.json in ${tokenizerFolder}`;
     const fix = "give as tokenizerFolder the folder of the model that the run started from";
     throw new Error(problem({ cannot: "save the model", found, expected: "the tokenizer it was trained with", fix }));
@@ -80,7 +81,7 @@ export async function writeModelFiles(
   });
   await writeSafetensors(join(folder, "model.safetensors"), shapedTensors(config, weights));
   for (const name of TOKENIZER_FILES) {
-    if (await exists(join(tokenizerFolder, name))) await copyFile(join(tokenizerFolder, name), join(folder, name));
+    if (await lies(name)) await copyFile(join(tokenizerFolder, name), join(folder, name));
   }
 }
 

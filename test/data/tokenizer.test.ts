@@ -271,6 +271,37 @@ test("encode() equals Python tokenizers with GPT-2's own vocabulary of 50,257", 
   });
 });
 
+test("loadTokenizer() reads vocab.json with merges.txt as Python's GPT2TokenizerFast does", {
+  skip: pythonReason,
+}, async () => {
+  const folder = await mkdtemp(join(tmpdir(), "fledge-pair-"));
+  after(() => rm(folder, { recursive: true }));
+  const whole = JSON.parse(await readFile(join(baseFolder, "tokenizer.json"), "utf8"));
+  const { vocab, merges } = whole.model as { vocab: Record<string, number>; merges: (string | string[])[] };
+  const lines = merges.map((pair) => (typeof pair === "string" ? pair : pair.join(" ")));
+  await writeFile(join(folder, "vocab.json"), JSON.stringify(vocab));
+  await writeFile(join(folder, "merges.txt"), `#version: 0.2\n${lines.join("\n")}\n`);
+  const tokenizer = await loadTokenizer(folder);
+  const texts = [...randomTexts(500), "One<|endoftext|>two", "  spaces \n\n"];
+  const script = [
+    "import json, sys",
+    "from transformers import GPT2TokenizerFast",
+    "made = GPT2TokenizerFast.from_pretrained(sys.argv[1])",
+    "print(json.dumps([made.eos_token_id] + [made(text)['input_ids'] for text in json.load(sys.stdin)]))",
+  ].join("\n");
+  const output = execFileSync(python, ["-c", script, folder], {
+    input: JSON.stringify(texts),
+    maxBuffer: 2 ** 26,
+    encoding: "utf8",
+    stdio: ["pipe", "pipe", "ignore"],
+  });
+  const [endOfText, ...expected] = JSON.parse(output);
+  assert.equal(tokenizer.endOfTextId, endOfText);
+  texts.forEach((text, i) => {
+    assert.deepEqual([...tokenizer.encode(text)], expected[i], JSON.stringify(text));
+  });
+});
+
 /** What Python's tokenizers makes of texts: their ids, and the texts that these give again. */
 function pythonIds(file: string, texts: readonly string[]): { ids: number[][]; texts: string[] } {
   const script = [

@@ -46,6 +46,19 @@ test("modelCard() states what was measured before and after", () => {
   assert.match(card, /\| learningRate \| 0\.00002 \|\n\| note \| "a\\\|b\\nc" \|/);
 });
 
+test("modelCard() names the base model's origin, licence and hash", () => {
+  const baseModelSource = {
+    origin: "https://huggingface.co/distilgpt2, commit ab",
+    licence: "apache-2.0",
+    sha256: "cd34",
+  };
+  assert.match(
+    modelCard({ ...facts, baseModelSource }),
+    /\n\* Base model: from https:\/\/huggingface\.co\/distilgpt2, commit ab, licence: apache-2\.0, sha256 `cd34`\n/,
+  );
+  assert.doesNotMatch(modelCard(facts), /Base model:/);
+});
+
 test("modelCard() fences samples so that back-ticks in them end nothing", () => {
   const card = modelCard(facts);
   assert.match(

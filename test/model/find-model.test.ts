@@ -23,6 +23,8 @@ const hub = await startHub({
   "models/distilbert/distilgpt2": { files: whole, revisions: { "refs/pr/1": whole } },
   "models/distilgpt2": { files: {}, renamedTo: "distilbert/distilgpt2" },
   "models/PingVortex/VLM-1": { files: whole },
+  "models/openai-community/gpt2-medium": { files: whole },
+  "models/gpt2-medium": { files: {}, renamedTo: "openai-community/gpt2-medium" },
   "models/owner/pickle": { files: { ...small, "pytorch_model.bin": weights } },
   "models/owner/no-config": { files: { "model.safetensors": weights } },
 });
@@ -44,7 +46,7 @@ test("findModel() finds the embedded model and folders without a network", async
 });
 
 test("loadPretrained() brings a model of the Hub by name, only what it needs, and says where it came from", async () => {
-  for (const name of ["distilgpt2", "PingVortex/VLM-1"]) {
+  for (const name of ["distilgpt2", "gpt2-medium", "PingVortex/VLM-1"]) {
     const progress: string[] = [];
     const model = await loadPretrained(name, { settings, onProgress: ({ file }) => progress.push(file) });
     assert.deepEqual(model.weights, (await loadPretrained(goldenFolder)).weights);

@@ -3,7 +3,7 @@
  * mutations, each of which must be refused with a reason or read as what it says.
  */
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -191,12 +191,69 @@ const refused: [criterion: string, make: () => Promise<string>, message: RegExp]
     () => handmade(one(WHOLE), new Uint8Array(9)),
     /file of 71 bytes, with bytes that belong to no tensor, expected 70 bytes/,
   ],
+  ["seven bytes", () => raw(new Uint8Array(7)), /7 bytes, expected at least 8 bytes/],
+  ["no header", () => handmade(""), /a header that does not start with \{/],
+  ["a number as header", () => handmade("7"), /a header that does not start with \{/],
+  ["a text as header", () => handmade('"w"'), /a header that does not start with \{/],
+  ["a byte-order mark", () => handmade("\uFEFF{}"), /a header that does not start with \{/],
+  ["two objects", () => handmade("{}{}"), /a header that is not JSON/],
+  ["a comma at the end", () => handmade(`{"w":${WHOLE},}`, new Uint8Array(8)), /a header that is not JSON/],
+  ["single quotes", () => handmade("{'w':1}"), /'w':1 where integers of 0 or more belong/],
+  ["a name without end", () => handmade('{"w'), /a header that is not JSON/],
+  ["an escape that is none", () => handmade(`{"\\x":${WHOLE}}`, new Uint8Array(8)), /a header that is not JSON/],
+  ["a line break in a name", () => handmade(`{"a\nb":${WHOLE}}`, new Uint8Array(8)), /a header that is not JSON/],
+  ["a description of null", () => handmade(one("null")), /null where integers of 0 or more belong/],
+  ["notes of null", () => handmade('{"__metadata__":null}'), /null where integers of 0 or more belong/],
+  ["a description that is a text", () => handmade(one('"F32"')), /tensor "w" without a description/],
+  ["NaN as size", () => handmade(one(WHOLE.replace("[2]", "[NaN]"))), /NaN where integers/],
+  ["infinity as size", () => handmade(one(WHOLE.replace("[2]", "[Infinity]"))), /Infinity where integers/],
+  ["a hexadecimal size", () => handmade(one(WHOLE.replace("[2]", "[0x2]"))), /0x2 where integers/],
+  ["a plus sign", () => handmade(one(WHOLE.replace("[2]", "[+2]"))), /\+2 where integers/],
+  ["a zero before a size", () => handmade(one(WHOLE.replace("[2]", "[02]")), new Uint8Array(8)), /not JSON/],
+  ["a shape that is a text", () => handmade(one(WHOLE.replace("[2]", '"2"'))), /the shape of tensor "w"/],
+  ["a shape of texts", () => handmade(one(WHOLE.replace("[2]", '["2"]'))), /the shape of tensor "w"/],
+  ["a shape of lists", () => handmade(one(WHOLE.replace("[2]", "[[2]]"))), /nested lists or objects/],
+  ["no shape", () => handmade(one('{"dtype":"F32","data_offsets":[0,8]}')), /the shape of tensor "w"/],
+  ["no dtype", () => handmade(one('{"shape":[2],"data_offsets":[0,8]}')), /dtype undefined in tensor "w"/],
+  ["no offsets", () => handmade(one('{"dtype":"F32","shape":[2]}')), /the data_offsets of tensor "w"/],
+  ["a dtype that is a number", () => handmade(one(WHOLE.replace('"F32"', "32"))), /dtype 32 in tensor "w"/],
+  ["a dtype in small letters", () => handmade(one(WHOLE.replace("F32", "f32"))), /dtype "f32" in tensor "w"/],
+  ["three offsets", () => handmade(one(WHOLE.replace("[0,8]", "[0,4,8]"))), /the data_offsets of tensor "w"/],
+  [
+    "an offset above 2^53",
+    () => handmade(one(WHOLE.replace("[0,8]", "[9007199254740992,9007199254741000]"))),
+    /the data_offsets of tensor "w"/,
+  ],
+  [
+    "two tensors of the same bytes",
+    () => handmade(`{"v":${WHOLE},"w":${WHOLE}}`, new Uint8Array(8)),
+    /an overlap before tensor "w" at byte 0, expected byte 8/,
+  ],
+  [
+    "a hole between two tensors",
+    () => handmade(`{"v":${WHOLE},"w":${WHOLE.replace("[0,8]", "[9,17]")}}`, new Uint8Array(17)),
+    /a hole before tensor "w" at byte 9, expected byte 8/,
+  ],
+  [
+    "a tensor of 8 PB in a small file",
+    () => handmade(one(WHOLE.replace("[2]", "[2000000000000000]").replace("[0,8]", "[0,8000000000000000]"))),
+    /cut short, expected 8,000,000,000,000,\d+ bytes/,
+  ],
+  [
+    "a header of the largest size in a small file",
+    () => handmade("{}", undefined, 100_000_000n),
+    /cut short in its header, expected at least 100,000,008 bytes/,
+  ],
 ];
 
-async function empty(): Promise<string> {
-  const path = join(folder, "empty");
-  await writeFile(path, "");
+async function raw(bytes: Uint8Array): Promise<string> {
+  const path = join(folder, "raw");
+  await writeFile(path, bytes);
   return path;
+}
+
+async function empty(): Promise<string> {
+  return raw(new Uint8Array(0));
 }
 
 for (const [criterion, make, message] of refused) {
@@ -204,6 +261,32 @@ for (const [criterion, make, message] of refused) {
     await assert.rejects(readSafetensors(await make()), { message });
   });
 }
+
+test("readSafetensors() asks for no more bytes than the file has, whatever its header announces", async () => {
+  const files = [...refused.slice(2).map(([, make]) => make), () => handmade(one(WHOLE), new Uint8Array(8))];
+  const Whole = globalThis.Uint8Array;
+  let asked = 0;
+  class Counted extends Whole {
+    constructor(...from: [length: number]) {
+      super(...from);
+      if (typeof from[0] === "number") asked += from[0];
+    }
+  }
+  for (const make of files) {
+    const path = await make();
+    const { size } = await stat(path);
+    asked = 0;
+    globalThis.Uint8Array = Counted as unknown as typeof Whole;
+    try {
+      // Twice the header: it is read alone, and before the tensors.
+      await readSafetensors(path).catch(() => undefined);
+    } finally {
+      globalThis.Uint8Array = Whole;
+    }
+    assert.ok(asked > 0 || size < 8, "the count sees the reader");
+    assert.ok(asked <= 2 * size, `${asked} bytes asked for to read ${size}`);
+  }
+});
 
 test("readSafetensors() refuses a file cut at any byte, naming both sizes", async () => {
   const whole = join(folder, "whole.safetensors");

@@ -13,7 +13,10 @@ const { documents } = await loadDataset("sotu", { maxDocuments: 10 });
 
 function fledge(...words: readonly string[]) {
   const command = join(packageRoot(), "dist", "bin", "fledge.js");
-  return spawnSync(process.execPath, [command, ...words], { encoding: "utf8" });
+  return spawnSync(process.execPath, [command, ...words], {
+    encoding: "utf8",
+    env: { ...process.env, HF_HUB_OFFLINE: "1" },
+  });
 }
 
 test("fledge inspect shows a folder of texts and what the gate says of it", () => {
@@ -46,5 +49,19 @@ test("fledge inspect refuses wrong usage, with the fix", () => {
   );
   const option = fledge("inspect", "sotu", "--blocksize", "3");
   assert.equal(option.status, 2);
-  assert.match(option.stderr, /^Cannot inspect: Unknown option '--blocksize', expected --model, .* Fix: run/);
+  assert.match(option.stderr, /^Cannot .*--blocksize.*--block-size/);
+});
+
+test("fledge inspect reads the column that is named, and says that a dataset of the Hub needs a network", () => {
+  const table = join(folder, "table.csv");
+  writeFileSync(
+    table,
+    `note,poem\n${documents.map(({ id, text }) => `${id},"${text.replaceAll('"', '""')}"`).join("\n")}\n`,
+  );
+  const { status, stdout, stderr } = fledge("inspect", table, "--text-column", "poem", "--max-documents", "8");
+  assert.equal(stderr, "");
+  assert.equal(status, 0, stdout);
+  const away = fledge("inspect", "owner/none", "--dataset-revision", "v1");
+  assert.equal(away.status, 1);
+  assert.match(away.stderr, /^Cannot .*owner\/none/);
 });
