@@ -63,5 +63,5 @@ test("fledge inspect reads the column that is named, and says that a dataset of 
   assert.equal(status, 0, stdout);
   const away = fledge("inspect", "owner/none", "--dataset-revision", "v1");
   assert.equal(away.status, 1);
-  assert.match(away.stderr, /^Cannot .*owner\/none/);
+  assert.match(away.stderr, /^Cannot download dataset "owner\/none" at revision "v1"/m);
 });
