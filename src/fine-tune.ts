@@ -20,6 +20,7 @@ import { checkpointBytes } from "./train/checkpoint.js";
 import type { FinishEvent, StartEvent, TrainEvent } from "./train/events.js";
 import { checkWritable, openOutputDir } from "./train/output-dir.js";
 import { checkMemory } from "./train/preflight.js";
+import { predictSeconds } from "./train/preflight-measure.js";
 import { checkpointToResume, engineWarning, identityOf } from "./train/resume.js";
 import { logged, openRunLog, type RunLog, readRunLog } from "./train/run-log.js";
 import { runTraining } from "./train/trainer.js";
@@ -81,7 +82,7 @@ async function* trainPrepared(prepared: PreparedRun, options: TrainOptions): Asy
   // With resume: "auto" only now is it known that this is a fresh run.
   if (!checkpoint) checkPlan(config, plan, data.train.count);
   await checkFreeSpace(`save checkpoints in ${config.outputDir}`, config.outputDir, checkpointBytes(model.weights));
-  checkMemory(modelConfig, config, choosePrecision(config.mixedPrecision).precision);
+  const bytes = checkMemory(modelConfig, config, choosePrecision(config.mixedPrecision).precision);
   const { engine, reason } = await chooseEngine({
     mixedPrecision: config.mixedPrecision,
     ...(config.engine === "auto" ? {} : { engine: config.engine }),
@@ -119,14 +120,18 @@ async function* trainPrepared(prepared: PreparedRun, options: TrainOptions): Asy
     }
     const parts = { engine, modelConfig, config, tokenizerFolder: model.folder };
     const sample = await trainingSampler(parts);
+    const now = options.now ?? (() => performance.now());
+    const isFresh = checkpoint === undefined && config.preflight;
+    const preflight = isFresh && { bytes, seconds: await predictSeconds({ engine, modelConfig, config, now }) };
     const run: TrainingRun = {
       ...{ config, engine, engineReason: reason, identity, runId, modelConfig, log },
-      now: options.now ?? (() => performance.now()),
+      now,
       weights: model.weights,
       train: data.train,
       validation: data.validation,
       tokenizerFolder: model.folder,
       ...(sample && { sample }),
+      ...(preflight && { preflight }),
       ...(checkpoint && { checkpoint }),
       ...(options.signal && { signal: options.signal }),
     };

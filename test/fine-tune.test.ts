@@ -63,7 +63,7 @@ const whole = await collect(settings("whole"));
 
 test("train() starts with the base model's loss, learns, and ends with a finished folder", async () => {
   const said = whole.filter(({ type }) => type !== "warning");
-  assert.deepEqual([said[0]?.type, said[1]?.type, said.at(-1)?.type], ["start", "evaluation", "finish"]);
+  assert.deepEqual([said[0]?.type, said[1]?.type, said.at(-1)?.type], ["start", "preflight", "finish"]);
   const [base] = ofType(whole, "evaluation") as [EvaluationEvent];
   // An untrained model guesses: ln 4,096 = 8.32 nats.
   assert.ok(Math.abs(base.validationLoss - Math.log(4096)) < 0.1, `${base.validationLoss}`);

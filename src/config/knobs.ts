@@ -317,6 +317,11 @@ const outputAndMachine = {
     "≥ 0",
     (value) => value >= 0,
   ),
+  preflight: truth({
+    about: "Measure two steps, which change nothing, before a fresh run and show them beside what was predicted",
+    default: true,
+    reason: "who waits for hours should know it after seconds",
+  }),
   overfitOneBatch: truth({
     about: "Train on one batch only, until the model knows it by heart: a check of the set-up, not a model to use",
     default: false,

@@ -202,6 +202,11 @@ export interface TrainingConfig {
    */
   readonly memoryLimitGB: number;
   /**
+   * Measure two steps, which change nothing, before a fresh run and show them beside what was predicted. Default
+   * true: who waits for hours should know it after seconds.
+   */
+  readonly preflight: boolean;
+  /**
    * Train on one batch only, until the model knows it by heart: a check of the set-up, not a model to use. Default
    * false: a run that cannot do this is broken.
    */

@@ -26,6 +26,19 @@ export interface StartEvent {
   readonly history?: readonly TrainEvent[];
 }
 
+/** Before the first step of a fresh run: what was predicted, and what two steps that change nothing have shown. */
+export interface PreflightEvent {
+  readonly type: "preflight";
+  /** Peak of the whole run, with evaluation, samples and checkpoints. */
+  readonly predictedBytes: number;
+  /** Peak so far; checkpoints and samples come on top. */
+  readonly measuredBytes: number;
+  /** Of an optimiser step, from its operations and the engine's speed at matrix products. */
+  readonly predictedStepSeconds: number;
+  readonly measuredStepSeconds: number;
+  readonly totalSteps: number;
+}
+
 /** After every optimiser step. `loss` is nats per token over the whole accumulation window. */
 export interface StepEvent {
   readonly type: "step";
@@ -141,6 +154,7 @@ export interface FinishEvent {
 /** Everything `train()` yields, told apart by `type`. */
 export type TrainEvent =
   | StartEvent
+  | PreflightEvent
   | StepEvent
   | LogEvent
   | EvaluationEvent

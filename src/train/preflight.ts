@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { freemem } from "node:os";
 import type { TrainingConfig } from "../config.js";
 import type { Precision } from "../engine/engine.js";
+import { sizeOf } from "../engine/program.js";
 import { problem } from "../message.js";
 import type { Gpt2Config } from "../model/gpt2-config.js";
 import { trainableOf } from "./lora.js";
@@ -36,11 +37,25 @@ function readText(path: string): string | undefined {
   }
 }
 
-/** Predicted peak memory of a run, in bytes. */
+// What a run holds beside a bare training step: its texts and tokenizers, the programs of evaluation and samples.
+const besidesBytes = 125e6;
+// Rows and slots of the cache for the samples of the model card: decoder.ts rounds both up to powers of two.
+const cardCache = { rows: 4, slots: 128 };
+
+/**
+ * Predicted peak memory of a whole run, in bytes: a training step, the caches of samples, and what a checkpoint copies to the
+ * host (weights, moments, and in the end the best weights once more), for the allocator seldom gives back what a step took.
+ */
 export function predictedMemory(model: Gpt2Config, config: TrainingConfig, precision: Precision): number {
-  const { batchSize, blockSize, gradientAccumulation } = config;
-  const options = { precision, gradientAccumulation, trainable: trainableOf(model, config) };
-  return estimateMemory(model, { B: batchSize, T: blockSize }, options).peakBytes;
+  const { batchSize, blockSize, gradientAccumulation, gradientCheckpointing, samplePrompts, sampleTokens } = config;
+  const trainable = trainableOf(model, config);
+  const shape = { B: batchSize, T: blockSize, gradientCheckpointing };
+  const step = estimateMemory(model, shape, { precision, gradientAccumulation, trainable });
+  const trained = [...trainable.shapes.values()].reduce((sum, dimensions) => sum + sizeOf(dimensions), 0);
+  const rows = Math.max(samplePrompts.length, cardCache.rows);
+  const slots = Math.min(2 * Math.max(sampleTokens, cardCache.slots / 2), 2 * model.positions);
+  const caches = 2 * 4 * model.layers * rows * slots * model.width;
+  return step.peakBytes + besidesBytes + caches + 2 * step.hostBytes + 8 * trained;
 }
 
 /**
@@ -48,7 +63,7 @@ export function predictedMemory(model: Gpt2Config, config: TrainingConfig, preci
  *
  * @param available bytes, as `availableMemory()` gives them; `memoryLimitGB` takes their place where it is set
  * @returns the predicted peak in bytes
- * @throws RangeError with the smallest change that fits: a smaller micro-batch of the same effective batch, then shorter blocks
+ * @throws RangeError with the smallest change that fits: a smaller micro-batch of the same effective batch, then checkpointing, then shorter blocks
  */
 export function checkMemory(
   model: Gpt2Config,
@@ -70,21 +85,26 @@ export function checkMemory(
   );
 }
 
+// Micro-batches change nothing but time, and less of it than checkpointing; shorter blocks change what is learned.
 function smallestChange(model: Gpt2Config, config: TrainingConfig, precision: Precision, limit: number): string {
-  const fits = (changes: Partial<TrainingConfig>) =>
-    predictedMemory(model, { ...config, ...changes }, precision) <= limit;
   const { batchSize, gradientAccumulation, blockSize } = config;
   const window = batchSize * gradientAccumulation;
-  for (let smaller = Math.floor(batchSize / 2); smaller >= 1; smaller = Math.floor(smaller / 2)) {
-    const changes = { batchSize: smaller, gradientAccumulation: Math.ceil(window / smaller) };
-    if (fits(changes)) {
-      return `set batchSize: ${changes.batchSize} and gradientAccumulation: ${changes.gradientAccumulation}, the same effective batch`;
-    }
-  }
-  for (let shorter = Math.floor(blockSize / 2); shorter >= 16; shorter = Math.floor(shorter / 2)) {
-    if (fits({ batchSize: 1, gradientAccumulation: window, blockSize: shorter })) {
-      return `set batchSize: 1, gradientAccumulation: ${window} and blockSize: ${shorter}`;
-    }
-  }
-  return "choose a smaller model, train adapters with loraRank: 8, or free memory";
+  const half = (size: number, least: number): number[] => (size < least ? [] : [size, ...half(size >> 1, least)]);
+  const batches = half(batchSize >> 1, 1).map((size) => ({
+    batchSize: size,
+    gradientAccumulation: Math.ceil(window / size),
+  }));
+  const checkpointed = config.gradientCheckpointing ? {} : { gradientCheckpointing: true };
+  const least = { ...batches.at(-1), ...checkpointed };
+  const all: Partial<TrainingConfig>[] = [
+    ...batches,
+    checkpointed,
+    ...batches.map((batch) => ({ ...batch, ...checkpointed })),
+    ...half(blockSize >> 1, 16).map((shorter) => ({ ...least, blockSize: shorter })),
+  ];
+  const found = all.find((changes) => predictedMemory(model, { ...config, ...changes }, precision) <= limit);
+  if (!found) return "choose a smaller model, train adapters with loraRank: 8, or free memory";
+  const words = Object.entries(found).map(([name, value]) => `${name}: ${value}`);
+  const listed = [words.slice(0, -1).join(", "), words.at(-1)].filter(Boolean).join(" and ");
+  return `set ${listed}${found.blockSize || !found.batchSize ? "" : ", the same effective batch"}`;
 }

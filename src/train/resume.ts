@@ -20,6 +20,7 @@ const freeKnobs: readonly (keyof TrainingConfig)[] = [
   "keepBest",
   "tensorboard",
   "memoryLimitGB",
+  "preflight",
   "checkpointEverySteps",
   "keepCheckpoints",
   "maxCheckpointGB",

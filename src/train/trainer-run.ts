@@ -29,6 +29,8 @@ export interface TrainingRun {
   readonly checkpoint?: LoadedCheckpoint;
   /** Lets the model write where it stands; asked at every evaluation. */
   readonly sample?: (step: number) => Promise<SampleEvent[]>;
+  /** What was predicted; given, two steps are measured before the first one of a fresh run. */
+  readonly preflight?: { readonly bytes: number; readonly seconds: number };
   /** The run log, for what a checkpoint remembers of it. */
   readonly log?: Pick<RunLog, "sync" | "cut">;
   readonly signal?: AbortSignal;

@@ -9,6 +9,7 @@ import type { TrainEvent } from "./events.js";
 import { trainableOf } from "./lora.js";
 import { compileEvaluation, compileTraining, trainingVariables } from "./optimizer.js";
 import { planRun } from "./plan.js";
+import { measureSteps } from "./preflight-measure.js";
 import { evaluateRun } from "./trainer-evaluate.js";
 import { halveMicroBatch, rewind } from "./trainer-memory.js";
 import { type Progress, progressOf, type TrainingResult, type TrainingRun } from "./trainer-run.js";
@@ -81,6 +82,8 @@ export async function* runTraining(run: TrainingRun): AsyncGenerator<TrainEvent,
     return run.signal?.aborted ? "aborted" : undefined;
   };
 
+  // A run that goes on was measured when it began.
+  let isMeasured = run.preflight === undefined || run.checkpoint !== undefined;
   let atBoundary = true;
   let reason: TrainingResult["reason"] | undefined;
   try {
@@ -100,7 +103,10 @@ export async function* runTraining(run: TrainingRun): AsyncGenerator<TrainEvent,
       atBoundary = false;
       const events: TrainEvent[] = [];
       try {
-        if (isDue) {
+        if (!isMeasured) {
+          events.push(await measureSteps(run, progress, programs.training, plan.total));
+          isMeasured = true;
+        } else if (isDue) {
           events.push(await evaluateRun(run, plan, progress, programs.evaluate));
           events.push(...((await run.sample?.(progress.step)) ?? []));
         } else events.push(...(await stepper.step(programs.training)));

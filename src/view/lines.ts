@@ -2,13 +2,14 @@
  * Events in words: one line each for those that a person should read. In: an event, the progress after it. Out: a line, or
  * nothing. It prints nothing; live.ts and terminal.ts do.
  */
-import type { TrainEvent } from "../train/events.js";
-import { formatCount, formatLoss } from "./format.js";
+import type { PreflightEvent, TrainEvent } from "../train/events.js";
+import { formatBytes, formatCount, formatDuration, formatLoss, formatNumber } from "./format.js";
 import { type Progress, progressLine } from "./progress.js";
 
 /** What everyone should see, wherever the run is watched; undefined for the rest. */
 export function noteOf(event: TrainEvent): string | undefined {
   if (event.type === "warning") return `warning: ${event.message}`;
+  if (event.type === "preflight") return preflightNote(event);
   if (event.type === "skipped") return `step ${formatCount(event.step)} refused: ${event.reason}`;
   if (event.type === "spike") {
     return `step ${formatCount(event.step)}: loss ${formatLoss(event.loss)} is a spike, usual is ${formatLoss(event.meanLoss)} (z-score ${event.zScore.toFixed(1)})`;
@@ -18,6 +19,13 @@ export function noteOf(event: TrainEvent): string | undefined {
   }
   if (event.type === "sample") return `sample at step ${formatCount(event.step)}: ${event.prompt}│${event.text}`;
   return undefined;
+}
+
+function preflightNote(event: PreflightEvent): string {
+  const { predictedBytes, measuredBytes, predictedStepSeconds, measuredStepSeconds, totalSteps } = event;
+  const time = `a step takes ${formatNumber(measuredStepSeconds)} s (predicted ${formatNumber(predictedStepSeconds)} s)`;
+  const all = `${formatCount(totalSteps)} steps about ${formatDuration(totalSteps * measuredStepSeconds)}`;
+  return `preflight: ${time}, ${all}; two steps took ${formatBytes(measuredBytes)} (predicted for the whole run: ${formatBytes(predictedBytes)})`;
 }
 
 /** What a terminal says of an event, notes left out; undefined where it says nothing. */

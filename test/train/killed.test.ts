@@ -124,6 +124,7 @@ async function endOf(folder: string) {
     moments: await sha256File(join(checkpoint.folder, "optimizer.safetensors")),
     progress,
     log: events
+      .filter(({ type }) => type !== "preflight")
       .filter((event) => event.type !== "start" || event.resumedFromStep === 0)
       .map((event) => lasting(event, folder)),
     files: (await readdir(join(folder, "run"))).filter((name) => name !== "events.jsonl"),

@@ -233,3 +233,53 @@ test("runTraining() never saves weights that are not finite", async () => {
   });
   assert.deepEqual(await listCheckpoints(folder), []);
 });
+
+test("runTraining() measures two steps before the first, which change no number of the run", async () => {
+  for (const settings of [memory, { ...memory, gradientAccumulation: 1, loraRank: 2 }]) {
+    const preflight = { bytes: 1e9, seconds: 2 };
+    const plain = await tinyRun(join(scratch, "unmeasured"), settings);
+    const folder = join(scratch, `measured-${settings.gradientAccumulation}`);
+    let clock = 0;
+    const { events, result } = await tinyRun(folder, settings, { preflight, now: () => clock++ });
+    const [event, ...more] = events.filter(({ type }) => type === "preflight");
+    assert.ok(event?.type === "preflight" && more.length === 0 && events[0] === event);
+    const { predictedBytes, predictedStepSeconds, measuredBytes, measuredStepSeconds } = event;
+    assert.deepEqual([predictedBytes, predictedStepSeconds], [1e9, 2]);
+    assert.ok(measuredBytes > 1e7 && measuredStepSeconds > 0);
+    assert.deepEqual(result.weights, plain.result.weights, "bit for bit");
+    const losses = (all: readonly TrainEvent[]) =>
+      ofType(all, "step").map(({ loss, gradientNorm }) => [loss, gradientNorm]);
+    assert.deepEqual(losses(events), losses(plain.events));
+    const checkpoint = await loadCheckpoint(join(folder, `checkpoint-${String(result.step).padStart(6, "0")}`));
+    const resumed = await tinyRun(folder, settings, { preflight, checkpoint });
+    assert.deepEqual(ofType(resumed.events, "preflight"), [], "a run that goes on was measured when it began");
+  }
+});
+
+test("runTraining() finds in the measured steps that memory runs out, and halves before anything is trained", async () => {
+  const engine = await engineWith(async (program, values, run) => {
+    if (program !== "evaluate" && (values.inputs?.length ?? 0) > 2 * 8) throw outOfMemory("run a step", "no room");
+    return run(values);
+  });
+  const preflight = { bytes: 1e9, seconds: 2 };
+  const { events } = await tinyRun(join(scratch, "foreseen"), memory, { engine, preflight });
+  assert.deepEqual(
+    events.slice(0, 3).map(({ type }) => type),
+    ["out-of-memory", "preflight", "evaluation"],
+  );
+  assertSameCourse(events);
+});
+
+test("runTraining() flags a batch whose loss is finite but far above the rest, and trains on", async () => {
+  let steps = 0;
+  const engine = await engineWith(async (program, values, run) => {
+    const poisoned = program === "step" && ++steps === 45;
+    return run(poisoned ? { ...values, natsBefore: Float32Array.of(500) } : values);
+  });
+  const { events, result } = await tinyRun(join(scratch, "spike"), { numEpochs: 6, learningRate: 1e-4 }, { engine });
+  const [spike, ...more] = ofType(events, "spike");
+  assert.deepEqual(more, []);
+  assert.ok(spike && spike.step === 45 && spike.zScore > 4, JSON.stringify(spike));
+  assert.ok(Math.abs(spike.loss - spike.meanLoss - 500 / 16) < 1, "the loss, and the mean of those before it");
+  assert.equal(result.step, 60);
+});
