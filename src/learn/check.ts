@@ -9,8 +9,10 @@ import type { Exercises } from "./exercise.js";
 import { exercises as first } from "./exercises-01.js";
 import { exercises as second } from "./exercises-02.js";
 import { exercises as third } from "./exercises-03.js";
+import { exercises as fourth } from "./exercises-04.js";
+import { exercises as fifth } from "./exercises-05.js";
 
-const exercises: Exercises = { ...first, ...second, ...third };
+const exercises: Exercises = { ...first, ...second, ...third, ...fourth, ...fifth };
 
 /** What `check` says. */
 export interface Checked extends Displayable {

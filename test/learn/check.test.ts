@@ -125,6 +125,80 @@ const answers: Readonly<Record<string, { right: unknown; wrong: readonly (readon
       ["learningRate", /one of the two/],
     ],
   },
+  "4.1": {
+    right: 4,
+    wrong: [
+      [2, /always the best/],
+      [3, /anything left/],
+      [3.5, /whole/],
+      [9, /two in a row/],
+    ],
+  },
+  "4.2": {
+    right: 2,
+    wrong: [
+      [4, /stops/],
+      [5, /lowest of all/],
+      [3, /from 0/],
+      [3.9, /not the loss/],
+      [0, /Walk along/],
+    ],
+  },
+  "4.3": {
+    right: 12e6,
+    wrong: [
+      [4e6, /alone/],
+      [8e6, /two numbers/],
+      [16e6, /gradient/],
+      [3e6, /How many bytes/],
+      [1, /Count/],
+    ],
+  },
+  "4.4": {
+    right: { resume: true },
+    wrong: [
+      [{ resume: true, maxSteps: 12 }, /One knob/],
+      [{ resume: "true" }, /truth value/],
+      [{}, /from the beginning/],
+      [{ restart: true }, /went on/],
+      [true, /an object; this is a boolean/],
+    ],
+  },
+  "5.1": {
+    right: Math.exp(3.2),
+    wrong: [
+      [2 ** 3.2, /natural/],
+      [Math.log(3.2), /other way/],
+      [3.2, /loss itself/],
+      [7, /power/],
+    ],
+  },
+  "5.2": {
+    right: (3.2 / Math.LN2) * (1000 / 4400),
+    wrong: [
+      [3.2 / Math.LN2, /a token/],
+      [3.2 * (1000 / 4400), /bits/],
+      [(3.2 / Math.LN2) * (4400 / 1000), /turned round/],
+      [9, /Two steps/],
+    ],
+  },
+  "5.3": {
+    right: "test",
+    wrong: [
+      ["validation", /chosen/],
+      ["train", /learned/],
+      ["all", /three parts/],
+    ],
+  },
+  "5.4": {
+    right: 0.25,
+    wrong: [
+      [0.2, /prompt/],
+      [30, /share/],
+      [0.75, /other/],
+      [0.1, /overlap/],
+    ],
+  },
 };
 
 test("every exercise has a right answer and wrong ones in this test", () => {
