@@ -11,8 +11,9 @@ import { exercises as second } from "./exercises-02.js";
 import { exercises as third } from "./exercises-03.js";
 import { exercises as fourth } from "./exercises-04.js";
 import { exercises as fifth } from "./exercises-05.js";
+import { exercises as sixth } from "./exercises-06.js";
 
-const exercises: Exercises = { ...first, ...second, ...third, ...fourth, ...fifth };
+const exercises: Exercises = { ...first, ...second, ...third, ...fourth, ...fifth, ...sixth };
 
 /** What `check` says. */
 export interface Checked extends Displayable {

@@ -199,6 +199,41 @@ const answers: Readonly<Record<string, { right: unknown; wrong: readonly (readon
       [0.1, /overlap/],
     ],
   },
+  "6.1": {
+    right: 4,
+    wrong: [
+      [2, /product/],
+      [8, /twice/],
+      [3, /blocks/],
+    ],
+  },
+  "6.2": {
+    right: 12_288,
+    wrong: [
+      [8192, /both/],
+      [524_288, /whole matrix/],
+      [1, /rank/],
+    ],
+  },
+  "6.3": {
+    right: ["B"],
+    wrong: [
+      [[], /There is one/],
+      [["B", "C"], /two knobs/],
+      [["D"], /block size/],
+      [["A"], /knob by knob/],
+      ["B", /an array; this is a string/],
+    ],
+  },
+  "6.4": {
+    right: 16e8,
+    wrong: [
+      [4e8, /alone/],
+      [12e8, /gradient/],
+      [16, /weights/],
+      [5, /four numbers/],
+    ],
+  },
 };
 
 test("every exercise has a right answer and wrong ones in this test", () => {
