@@ -166,8 +166,8 @@ export class Kernel {
     const { comm_id, target_name, data } = content;
     const frame = {
       kind: COMM_KINDS[header.msg_type] ?? "message",
-      commId: String(comm_id),
-      ...(target_name === undefined ? {} : { targetName: String(target_name) }),
+      commId: typeof comm_id === "string" ? comm_id : "",
+      ...(typeof target_name === "string" && { targetName: target_name }),
       data: typeof data === "object" && data !== null ? (data as Json) : {},
       metadata,
       buffers: buffers.map((each) => Buffer.from(each.buffer, each.byteOffset, each.byteLength).toString("base64")),
@@ -206,7 +206,7 @@ export class Kernel {
     const asked = parent?.msg_id ?? this.#questions.keys().next().value ?? "";
     const question = this.#questions.get(asked);
     if (question === undefined || !this.#questions.delete(asked)) return;
-    this.#executor.answerInput(question.id, String(content.value ?? ""));
+    this.#executor.answerInput(question.id, typeof content.value === "string" ? content.value : "");
   }
 
   // The documentation of a name, for the pager.

@@ -7,6 +7,7 @@ import type { TrainingConfig } from "../config/training-config.js";
 import { batchesOf } from "../data/batches.js";
 import type { Engine } from "../engine/engine.js";
 import { sizeOf } from "../engine/program.js";
+import { keyOf } from "../engine/random-numbers.js";
 import { type Gpt2Config, weightShapes } from "../model/gpt2-config.js";
 import type { PreflightEvent } from "./events.js";
 import type { MicroBatch, TrainingSteps } from "./optimizer.js";
@@ -75,7 +76,8 @@ export async function measureSteps(
 ): Promise<PreflightEvent> {
   const { config, train, now, preflight = { bytes: Number.NaN, seconds: Number.NaN } } = run;
   const blocks = Uint32Array.from({ length: Math.min(train.count, microBatchSize) }, (_, i) => i);
-  const batch = [...batchesOf(train, blocks, microBatchSize)][0] as MicroBatch;
+  const plain = [...batchesOf(train, blocks, microBatchSize)][0] as MicroBatch;
+  const batch = config.dropout > 0 ? { ...plain, randomKey: Int32Array.from(keyOf(config.seed)) } : plain;
   const microBatches = Math.ceil((config.batchSize * config.gradientAccumulation) / microBatchSize);
   const refused = { step: 1, learningRate: 0, weightDecay: 0, clipNorm: 1, tokens: Number.NaN };
   let seconds = 0;

@@ -5,7 +5,8 @@ import os
 import sys
 
 endpoint, token, repository, folder = sys.argv[1:]
-os.environ.pop("HF_HUB_OFFLINE", None)
+for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+    os.environ.pop(name, None)
 os.environ.update(HF_ENDPOINT=endpoint, HF_HUB_DISABLE_XET="1", HF_HUB_DISABLE_PROGRESS_BARS="1", HF_HUB_DISABLE_TELEMETRY="1")
 
 from huggingface_hub import HfApi  # noqa: E402

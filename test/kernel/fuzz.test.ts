@@ -122,7 +122,8 @@ interface Maker {
 
 const FORGERY = { code: "(globalThis as Record<string, unknown>).forged = true;", silent: true };
 
-// Fields of each request, so that every one of them gets values of wrong types. No shutdown_request: it would be obeyed.
+// Fields of each request, so that every one of them gets values of wrong types. No shutdown_request, it
+// would be obeyed, and no interrupt_request: two in a row while a cell runs restart the session.
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
   execute_request: ["code", "silent", "store_history", "user_expressions", "allow_stdin", "stop_on_error"],
   complete_request: ["code", "cursor_pos"],
@@ -131,7 +132,6 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
   history_request: ["hist_access_type", "output", "raw", "session", "start", "stop", "n", "pattern", "unique"],
   comm_info_request: ["target_name"],
   kernel_info_request: ["unasked"],
-  interrupt_request: ["unasked"],
 };
 
 const makers: Readonly<Record<string, Maker>> = {

@@ -49,7 +49,7 @@ const needsOurs: Readonly<Record<string, keyof typeof defects>> = {
   "04": "for await at the top level",
   "05": "what a filter narrows, since TypeScript 5.5",
 };
-const MOST_NOTEBOOKS = 2; // each takes about ten seconds of a core
+const MOST_NOTEBOOKS = 1; // each takes about ten seconds of a core
 
 const python = join(packageRoot(), ".venv", "bin", "python");
 const skip = existsSync(python) ? false : "no .venv: npm run setup makes it";
