@@ -27,6 +27,8 @@ test("notebook 4 in JupyterLab: the chart grows, Stop pauses, the next cell goes
   const page = await openLab(t, name, (made) => {
     folder = made;
     const notebook = JSON.parse(readFileSync(join(packageRoot(), "notebooks", name), "utf8"));
+    // Without the batch learned by heart, whose chart would be the first: what is watched here is the real run.
+    notebook.cells = notebook.cells.filter(({ id }: { id: string }) => !id.startsWith("heart-"));
     for (const [i, source] of afterStop.entries()) {
       notebook.cells.push({
         cell_type: "code",
