@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import { join } from "node:path";
 import { problem } from "../message.js";
 import type { CompiledStep, Engine, HostArray, Precision, StepFunction, TensorSpec, VariableInit } from "./engine.js";
-import { lengthMismatch, unknownVariable } from "./errors.js";
+import { disposedEngine, lengthMismatch, unknownVariable } from "./errors.js";
 import { allocateMemory, freeMemory } from "./native.js";
 import { PjrtLibrary } from "./pjrt-library.js";
 import { sizeOf } from "./program.js";
@@ -129,7 +129,7 @@ class PjrtEngine implements Engine {
     const result = this.running
       .catch(() => {})
       .then(() => {
-        if (!this.open) throw disposed();
+        if (!this.open) throw disposedEngine();
         return action();
       });
     this.running = result;
@@ -300,17 +300,6 @@ function noDevice(file: string): Error {
       found: "no device that it can address",
       expected: "at least one",
       fix: "check the driver with nvidia-smi, or set FLEDGE_ENGINE=tensorflow",
-    }),
-  );
-}
-
-function disposed(): Error {
-  return new Error(
-    problem({
-      cannot: "run a step",
-      found: "an engine that was disposed",
-      expected: "an open one",
-      fix: "open a new engine with chooseEngine()",
     }),
   );
 }
