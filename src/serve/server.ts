@@ -104,14 +104,12 @@ async function answer(request: IncomingMessage, response: ServerResponse, settin
     if (!known) process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
     const shown = known ? error : new ApiError(500, "The server could not answer; its log says why.");
     if (response.headersSent) response.end(`data: ${JSON.stringify(shown.body())}\n\n`);
+    else if (request.complete) sendJson(response, shown.status, shown.body(), shown.details.headers);
     else {
-      // What the client still sends is taken and dropped: a connection that is reset would lose the answer.
-      const unread = !request.complete;
-      sendJson(response, shown.status, shown.body(), {
-        ...shown.details.headers,
-        ...(unread && { connection: "close" }),
-      });
-      if (unread) request.resume();
+      // What the client still sends is taken and dropped, and the answer ends after it: ending closes the connection, and one
+      // that closes while its client writes is reset, which loses the answer.
+      writeJson(response, shown.status, shown.body(), { ...shown.details.headers, connection: "close" });
+      request.resume().once("end", () => response.end());
     }
   }
   settle(request, response, settings.patienceMilliseconds);
@@ -251,11 +249,18 @@ function checkHost(request: IncomingMessage, host: string): void {
   throw new ApiError(403, "This server answers to 127.0.0.1 and localhost only.", { code: "wrong_host" });
 }
 
-function sendJson(response: ServerResponse, status: number, body: object, headers: Record<string, string> = {}): void {
+function sendJson(...[response, ...rest]: Parameters<typeof writeJson>): void {
+  writeJson(response, ...rest);
+  response.end();
+}
+
+function writeJson(response: ServerResponse, status: number, body: object, headers: Record<string, string> = {}): void {
+  const bytes = Buffer.from(JSON.stringify(body));
   response.writeHead(status, {
     "content-type": "application/json; charset=utf-8",
+    "content-length": bytes.length,
     "cache-control": "no-store",
     ...headers,
   });
-  response.end(JSON.stringify(body));
+  response.write(bytes);
 }
