@@ -37,7 +37,7 @@ export interface RangeTest {
 }
 
 /**
- * Finds a learning rate: rates rise by equal factors, and the steepest fall of the loss names the one to use.
+ * Finds a learning rate: rates rise by equal factors, and a tenth of the one with the lowest loss is the one to use.
  *
  * @param settings knobs of the run to find a rate for; its own learning rate and schedule are not used
  * @throws RangeError for rates or steps out of range, and whatever `train` would throw for the knobs

@@ -2,23 +2,65 @@
  * Counts of a collection's words, tokens and lengths, as plain rows. In: texts, numbers. Out: rows, the most common first. No
  * table, no picture; inspect.ts makes tables of them.
  */
-import { wordsOf } from "./words.js";
+import { hashRuns } from "./words.js";
 
 /** How often each thing occurs. */
 export type Counts = Map<string, number>;
 
-/** Counts words and runs of three words over texts. */
-export function countWords(texts: Iterable<string>): { words: Counts; phrases: Counts } {
+/** Counts words. */
+export function countWords(texts: Iterable<readonly string[]>): Counts {
   const words: Counts = new Map();
-  const phrases: Counts = new Map();
-  for (const text of texts) {
-    const run = wordsOf(text);
-    run.forEach((word, i) => {
-      add(words, word, 1);
-      if (i >= 2) add(phrases, `${run[i - 2]} ${run[i - 1]} ${word}`, 1);
-    });
+  for (const text of texts) for (const word of text) add(words, word, 1);
+  return words;
+}
+
+const phraseWords = 3;
+
+/**
+ * The most common runs of three words. Runs are counted as hashes in one sorted array, and only the common ones are spelled:
+ * nearly every run of a text occurs once, and a map of them all takes longer than everything else that is counted.
+ *
+ * @param texts the words of each text; no run goes from one text to the next
+ * @returns the `top` most common, then in order of the alphabet, each with its count
+ * @example
+ * commonPhrases([["so", "it", "goes", "so", "it", "goes"]], 1); // [["so it goes", 2]]
+ */
+export function commonPhrases(texts: readonly (readonly string[])[], top: number): [string, number][] {
+  const hashes = texts.map((words) =>
+    words.length < phraseWords ? new Float64Array(0) : hashRuns(words, phraseWords),
+  );
+  const sorted = new Float64Array(sum(hashes.map(({ length }) => length)));
+  let filled = 0;
+  for (const each of hashes) {
+    sorted.set(each, filled);
+    filled += each.length;
   }
-  return { words, phrases };
+  sorted.sort();
+  const least = countOfRank(
+    [...equalRuns(sorted, 2)].map(([, count]) => count),
+    top,
+  );
+  const common = new Map(equalRuns(sorted, least));
+  const phrases: Counts = new Map();
+  texts.forEach((words, text) => {
+    hashes[text]?.forEach((hash, i) => {
+      if (common.has(hash)) add(phrases, words.slice(i, i + phraseWords).join(" "), 1);
+    });
+  });
+  return mostCommon(phrases, top);
+}
+
+// Each value that occurs `least` times or more, with its count.
+function* equalRuns(sorted: Float64Array, least: number): Generator<[number, number]> {
+  for (let start = 0, end = 0; start < sorted.length; start = end) {
+    while (end < sorted.length && sorted[end] === sorted[start]) end++;
+    if (end - start >= least) yield [sorted[start] as number, end - start];
+  }
+}
+
+// The count at a place of the ranking; 1 where fewer are repeated.
+function countOfRank(repeated: number[], top: number): number {
+  return repeated.sort((a, b) => b - a)[top - 1] ?? 1;
 }
 
 /** Adds to a count. */
@@ -28,10 +70,7 @@ export function add(counts: Counts, name: string, amount: number): void {
 
 /** The `top` most common, then in order of name. */
 export function mostCommon(counts: ReadonlyMap<string, number>, top: number): [string, number][] {
-  // Most runs of words occur once; sorting those would take longer than all the rest.
-  const repeated = [...counts].filter(([, count]) => count > 1);
-  const ranked = repeated.length >= top ? repeated : [...counts];
-  return ranked.sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).slice(0, top);
+  return [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).slice(0, top);
 }
 
 /** Rows with each count's share of all: name, count, share. */

@@ -4,13 +4,24 @@
  * The only file that knows arquero, which is imported on first use because that takes a tenth of a second.
  */
 import type { ColumnTable } from "arquero";
-import { add, type Counts, countWords, doublingClasses, mostCommon, ratio, shares, sum } from "./counts.js";
+import {
+  add,
+  type Counts,
+  commonPhrases,
+  countWords,
+  doublingClasses,
+  mostCommon,
+  ratio,
+  shares,
+  sum,
+} from "./counts.js";
 import type { Dataset, Document } from "./dataset.js";
 import { findDuplicates } from "./duplicates.js";
 import { type PackingReport, reportPacking } from "./packing-report.js";
 import { findPersonalData, personalDataKinds } from "./personal-data.js";
 import { countDamage, countScripts, languageGuesser } from "./text-quality.js";
 import type { Tokenizer } from "./tokenizer.js";
+import { wordsOf } from "./words.js";
 
 /** A dataset in numbers. */
 export interface DatasetTotals {
@@ -93,7 +104,7 @@ export async function inspectDataset(
   const { documents } = dataset;
   const { rows, tokenCounts } = await measureDocuments(documents, tokenizer);
   const totals = totalsOf(rows, tokenCounts.size, tokenizer.vocabularySize);
-  const { words, phrases } = countWords(documents.map(({ text }) => text));
+  const words = documents.map(({ text }) => wordsOf(text));
   const lengths = rows.map(({ tokens }) => tokens);
   const packingReport = reportPacking(lengths, blockSize);
   const measures = (record: object) =>
@@ -110,10 +121,10 @@ export async function inspectDataset(
     languages: rowsOrEmpty(["language", "documents", "share"], languageRows(rows)),
     scripts: rowsOrEmpty(["script", "letters", "share"], scriptRows(documents)),
     topTokens: rowsOrEmpty(["token", "count", "share"], tokenRows(tokenCounts, tokenizer, totals.tokens, top)),
-    topWords: rowsOrEmpty(["word", "count", "share"], wordRows(words, top)),
+    topWords: rowsOrEmpty(["word", "count", "share"], wordRows(countWords(words), top)),
     topPhrases: rowsOrEmpty(
       ["words", "count"],
-      mostCommon(phrases, top).map(([phrase, count]) => ({ words: phrase, count })),
+      commonPhrases(words, top).map(([phrase, count]) => ({ words: phrase, count })),
     ),
     duplicates: rowsOrEmpty(["first", "second", "similarity", "kind"], duplicateRows(documents)),
     damage: rowsOrEmpty(["id", "replacements", "mojibake", "controls", "loneSurrogates"], damageRows(documents)),

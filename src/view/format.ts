@@ -87,10 +87,11 @@ export function formatShare(done: number, total: number): string {
 }
 
 /**
- * Any number as a table or a sentence wants it: integers grouped, fractions with four significant digits.
+ * Any number as a table or a sentence wants it: integers grouped, fractions with at most four significant digits. No zeros
+ * at the end: a knob of 0.5 has not been measured to four digits.
  *
  * @param value any number.
- * @returns `12,345`, `0.1235`, `1,234.6`, `1.2e-7`.
+ * @returns `12,345`, `0.1235`, `0.5`, `1,234.6`, `1.2e-7`.
  * @example
  * formatNumber(1234.5678); // "1,234.6"
  */
@@ -98,9 +99,8 @@ export function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "not a number" : value > 0 ? "infinite" : "-infinite";
   if (Number.isInteger(value)) return Math.abs(value) < 1e15 ? groupThousands(value.toFixed(0)) : String(value);
   const size = Math.abs(value);
-  if (size < 1e-4) return value.toPrecision(2);
-  if (size >= 1000) return groupThousands(value.toFixed(1));
-  return value.toPrecision(4);
+  const digits = size >= 1000 ? value.toFixed(1) : value.toPrecision(size < 1e-4 ? 2 : 4);
+  return groupThousands(String(Number(digits)));
 }
 
 function groupThousands(digits: string): string {

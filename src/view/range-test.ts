@@ -1,8 +1,8 @@
 /**
  * The picture of a learning-rate range test. In: its points and the suggestion. Out: the loss over the logarithm of the rate,
- * with the suggested rate marked. It measures nothing.
+ * smoothed beside it, with the suggested rate marked. It measures nothing.
  */
-import type { RangePoint, RateSuggestion } from "../train/range-test.js";
+import { type RangePoint, type RateSuggestion, smoothLosses } from "../train/range-test.js";
 import { type Figure, figure } from "./figure.js";
 import { formatLoss } from "./format.js";
 import { ink, palette } from "./look.js";
@@ -21,12 +21,15 @@ export function rangeFigure(points: readonly RangePoint[], suggestion: RateSugge
   return figure({
     data: [
       {
-        type: "scatter",
-        mode: "lines",
-        name: "training loss",
-        x,
+        ...{ type: "scatter", mode: "lines", name: "training loss, each step", x, opacity: 0.45 },
         y: finite.map(({ loss }) => loss),
-        line: { color: palette.blue, width: 2.2, dash: "solid" },
+        line: { color: palette.blue, width: 1.2, dash: "solid" },
+        hovertemplate: "%{y:.3f} at 10^%{x:.2f}",
+      },
+      {
+        ...{ type: "scatter", mode: "lines", name: "smoothed", x },
+        y: smoothLosses(finite),
+        line: { color: palette.vermillion, width: 2.4, dash: "solid" },
         hovertemplate: "%{y:.3f} at 10^%{x:.2f}",
       },
     ],
@@ -62,6 +65,7 @@ function describe(points: readonly RangePoint[], suggestion: RateSuggestion | un
   if (!first || !last) return "No loss has been measured yet.";
   const losses = points.map(({ loss }) => loss);
   const range = `Training loss from ${formatLoss(first.loss)} at rate ${first.learningRate.toExponential(1)} to ${formatLoss(last.loss)} at ${last.learningRate.toExponential(1)}, lowest ${formatLoss(Math.min(...losses))}.`;
-  if (!suggestion) return `${range} It never fell, so that no rate is suggested.`;
+  if (!suggestion)
+    return `${range} It never fell by more than it jumps from step to step, so that no rate is suggested.`;
   return `${range} Suggested rate ${suggestion.learningRate.toExponential(1)}: ${suggestion.reason}.`;
 }

@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { desc, op } from "arquero";
+import { commonPhrases } from "../../src/data/counts.js";
 import { datasetOf, loadDataset } from "../../src/data/dataset.js";
 import { inspectDataset } from "../../src/data/inspect.js";
 import { loadTokenizer } from "../../src/data/tokenizer.js";
+import { wordsOf } from "../../src/data/words.js";
 import { packageRoot } from "../../src/paths.js";
 
 const tokenizer = await loadTokenizer(join(packageRoot(), "models", "fledge-base"));
@@ -93,4 +95,14 @@ test("inspectDataset() tells languages, scripts, lengths, repeats, damage and pe
     (found.topTokens.array("count") as number[])[0],
     Math.max(...(found.topTokens.array("count") as number[])),
   );
+});
+
+test("commonPhrases() counts runs of three words inside a text, ties in order of the alphabet", () => {
+  const texts = ["so it goes so it goes", "it goes", "and so it goes", ""].map(wordsOf);
+  assert.deepEqual(commonPhrases(texts, 3), [
+    ["so it goes", 3],
+    ["and so it", 1],
+    ["goes so it", 1],
+  ]);
+  assert.deepEqual(commonPhrases([], 3), []);
 });

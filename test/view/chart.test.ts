@@ -169,5 +169,5 @@ test("optimiserFigures() draws learning rate and gradient norm of every step, a 
   const { learningRate, gradientNorm } = optimiserFigures(events);
   assert.equal(learningRate.data[0]?.x.length, 480);
   assert.equal(gradientNorm.data[0]?.y[0], 0.8);
-  assert.match(learningRate.description, /^Learning rate\. learning rate: from 0\.0004990 to 0\.$/);
+  assert.match(learningRate.description, /^Learning rate\. learning rate: from 0\.000499 to 0\.$/);
 });

@@ -74,12 +74,17 @@ test("formatShare() is 100 % only at the end and 0 % only at the start", () => {
   );
 });
 
-test("formatNumber() keeps four significant digits of a fraction", () => {
+test("formatNumber() keeps at most four significant digits of a fraction, and no zeros at its end", () => {
   check(formatNumber, [
     [12345, "12,345"],
     [0.123456, "0.1235"],
+    [0.5, "0.5"],
+    [-0.42, "-0.42"],
+    [999.99, "1,000"],
     [1234.5678, "1,234.6"],
+    [1234.04, "1,234"],
     [1.234e-7, "1.2e-7"],
+    [0.00001, "0.00001"],
     [Number.NaN, "not a number"],
     [Number.NEGATIVE_INFINITY, "-infinite"],
   ]);
