@@ -25,6 +25,8 @@ export interface RateSuggestion {
 const breakaway = 1.25;
 /** How much of the mean before goes into the mean after: the loss of about five steps. */
 const memory = 0.8;
+/** A fall is seen when it is this many times what the loss jumps between steps; noise alone comes so far once in six tests. */
+const visible = 1.25;
 
 /**
  * The rate of a step of the test: equal factors from `low` to `high` (a straight line on a logarithmic axis).
@@ -62,7 +64,7 @@ export function smoothLosses(points: readonly RangePoint[]): number[] {
  * Reads a rate from the points of a range test. The steepest fall, which is also in use, is noise on a short run: on 50 points
  * with noise of an eighth of the fall it was up to three powers of ten away, a tenth of the lowest rate up to 0.1.
  *
- * @returns undefined when the loss did not fall by twice what it jumps between steps, or there are fewer than 8 finite points
+ * @returns undefined when the loss did not fall by more than it jumps between steps, or there are fewer than 8 finite points
  * @example
  * suggestLearningRate([]); // undefined
  */
@@ -70,10 +72,11 @@ export function suggestLearningRate(points: readonly RangePoint[]): RateSuggesti
   const finite = points.filter(({ loss }) => Number.isFinite(loss));
   if (finite.length < 8) return undefined;
   const smooth = smoothLosses(finite);
-  const lowest = Math.min(...smooth);
-  const limit = finite[smooth.indexOf(lowest)]?.learningRate ?? Number.NaN;
-  const before = finite.slice(0, 4).reduce((sum, { loss }) => sum + loss / 4, 0);
-  if (before - lowest < 2 * jump(finite)) return undefined;
+  const start = Math.max(4, finite.length >> 2);
+  const before = finite.slice(0, start).reduce((sum, { loss }) => sum + loss, 0) / start;
+  const lowest = Math.min(...smooth.slice(start));
+  const limit = finite[smooth.indexOf(lowest, start)]?.learningRate ?? Number.NaN;
+  if (before - lowest < visible * jump(finite)) return undefined;
   const learningRate = Number((limit / 10).toPrecision(2));
   const reason = `the smoothed loss is lowest at ${scientific(limit)}, beyond which it breaks away; a tenth of that learns nearly as fast and is safe`;
   return { learningRate, limit, reason };
