@@ -1,9 +1,11 @@
-/** The pages of docs/ and the README: links that lead somewhere, and messages that Fledge really says. */
+/** The pages of docs/, the README and the notebooks: links that lead somewhere, and messages that Fledge really says. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { cellSource, type Notebook } from "../../kernel/notebook.js";
 import { packageRoot } from "../../src/paths.js";
+import { notebookNames, solutionNames } from "../notebooks/course.js";
 import { filesBelow, textOf } from "../project/sources.js";
 
 const pages = [
@@ -12,17 +14,19 @@ const pages = [
   "CHANGELOG.md",
   "notebooks/README.md",
   ...filesBelow(["docs", "datasets", "models"], [".md"]),
+  ...notebookNames.map((name) => `notebooks/${name}`),
+  ...solutionNames.map((name) => `notebooks/solutions/${name}`),
 ];
 
 for (const page of pages) {
   test(`${page} links to files and headings that exist`, () => {
-    const text = textOf(page).replace(/^```[\s\S]*?^```/gm, "");
+    const text = proseOf(page).replace(/^```[\s\S]*?^```/gm, "");
     for (const [, target = ""] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
       if (/^https?:/.test(target)) continue;
       const [path = "", heading] = target.split("#");
       const file = path === "" ? page : join(dirname(page), path);
       assert.ok(existsSync(join(packageRoot(), file)), target);
-      if (heading) assert.ok(headingsOf(textOf(file)).includes(heading), target);
+      if (heading) assert.ok(headingsOf(proseOf(file)).includes(heading), target);
     }
   });
 }
@@ -36,6 +40,16 @@ test("docs/troubleshooting.md explains messages that Fledge says", () => {
   for (const said of messages)
     assert.ok(sources.includes(`cannot: \`${said}`) || new RegExp(`["\`]${said}\\b`).test(sources), said);
 });
+
+/** What a reader reads of a page, or of a notebook between its code. */
+function proseOf(path: string): string {
+  if (!path.endsWith(".ipynb")) return textOf(path);
+  const { cells } = JSON.parse(textOf(path)) as Notebook;
+  return cells
+    .filter((cell) => cell.cell_type === "markdown")
+    .map(cellSource)
+    .join("\n\n");
+}
 
 function headingsOf(text: string): string[] {
   return [...text.matchAll(/^#{1,6} (.*)$/gm)].map(([, heading = ""]) =>

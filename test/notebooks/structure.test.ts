@@ -1,6 +1,6 @@
 /** The form of the notebooks: what a reader, a diff and GitHub need, held without running a cell. */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { cellSource, type Notebook, readNotebook } from "../../kernel/notebook.js";
@@ -75,13 +75,6 @@ for (const name of notebookNames) {
     for (const [, module = ""] of imports) {
       ok(module === "fledge" || module.startsWith("node:") || Object.hasOwn(dependencies, module), module);
     }
-  });
-
-  test(`${name} links to files that exist`, async () => {
-    const { cells } = await readNotebook(path);
-    const text = cells.filter((cell) => cell.cell_type === "markdown").map(cellSource);
-    const links = [...text.join("\n").matchAll(/\]\(([^)#]+)\)/g)].map(([, link = ""]) => link);
-    for (const link of links) if (!/^https?:/.test(link)) ok(existsSync(join(courseFolder, link)), link);
   });
 
   test(`${name} stores no machine's paths and at most ${mostStoredBytes / 1000} kB of outputs`, async () => {

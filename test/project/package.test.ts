@@ -36,6 +36,7 @@ const OTHER_LICENCES: Readonly<Record<string, string>> = {
 const USED_OTHERWISE: Readonly<Record<string, string>> = {
   "@biomejs/biome": "lint and format, started by bin/setup/test.mjs",
   "@types/node": "types for the compiler",
+  cspell: "reads pages and notebooks for spelling, started by `npm run spell`",
   tslab: "the other TypeScript kernel: its API is ours too, and the course is meant to pass on it",
   typedoc: "makes the API reference, started by `npm run docs`",
   "playwright-core": "drives a real JupyterLab for screenshots",
