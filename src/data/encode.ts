@@ -34,11 +34,26 @@ const charactersOfTask = 250_000;
 export async function encodeTexts(
   texts: readonly string[],
   tokenizer: Tokenizer,
-  options: EncodeOptions = {},
+  { threads, onProgress }: EncodeOptions = {},
 ): Promise<Uint32Array[]> {
-  const total = texts.reduce((sum, text) => sum + text.length, 0);
-  const { onProgress = () => {}, threads = total < charactersWorthThreads ? 1 : availableParallelism() } = options;
-  if (!Number.isInteger(threads) || threads < 1) {
+  const encoder = new Encoder(tokenizer, threads);
+  try {
+    return await encoder.encode(texts, onProgress);
+  } finally {
+    await encoder.close();
+  }
+}
+
+/** Encodes one batch of texts after the other; its threads, once started, keep their words until it is closed. */
+export class Encoder {
+  readonly #threads: Thread[] = [];
+
+  /** As {@link encodeTexts}. */
+  constructor(
+    private readonly tokenizer: Tokenizer,
+    private readonly threads?: number,
+  ) {
+    if (threads === undefined || (Number.isInteger(threads) && threads >= 1)) return;
     throw new RangeError(
       problem({
         cannot: "encode texts",
@@ -48,27 +63,44 @@ export async function encodeTexts(
       }),
     );
   }
-  const tasks = [...intoTasks(texts)];
-  const encoded: Uint32Array[] = new Array(texts.length);
-  let done = 0;
-  const take = ({ first, ids }: EncodeAnswer) => {
-    ids.forEach((row, i) => {
-      encoded[first + i] = row;
-      done += texts[first + i]?.length ?? 0;
-    });
-    onProgress(done, total);
-  };
-  if (threads === 1 || tasks.length < 2) {
+
+  /** Encodes a batch; wait for it before the next. */
+  async encode(texts: readonly string[], onProgress: EncodeOptions["onProgress"] = () => {}): Promise<Uint32Array[]> {
+    const total = texts.reduce((sum, text) => sum + text.length, 0);
+    const tasks = [...intoTasks(texts)];
+    const encoded: Uint32Array[] = new Array(texts.length);
+    let done = 0;
+    const take = ({ first, ids }: EncodeAnswer) => {
+      ids.forEach((row, i) => {
+        encoded[first + i] = row;
+        done += texts[first + i]?.length ?? 0;
+      });
+      onProgress(done, total);
+    };
+    const threads = Math.min(this.#threadsFor(total), tasks.length);
+    if (threads > 1) {
+      while (this.#threads.length < threads) this.#threads.push(new Thread(this.tokenizer));
+      await Promise.all(this.#threads.map((thread) => thread.work(tasks, take)));
+      return encoded;
+    }
     for (const { first, texts } of tasks) {
-      take({ first, ids: texts.map((text) => tokenizer.encode(text)) });
+      take({ first, ids: texts.map((text) => this.tokenizer.encode(text)) });
       // Lets the event loop answer between two pieces.
       await new Promise((resolve) => setImmediate(resolve));
     }
-  } else {
-    const workers = Array.from({ length: Math.min(threads, tasks.length) }, () => work(tokenizer, tasks, take));
-    await Promise.all(workers);
+    return encoded;
   }
-  return encoded;
+
+  /** Ends the threads. */
+  async close(): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.close()));
+  }
+
+  // Those that run already cost nothing more.
+  #threadsFor(characters: number): number {
+    if (this.threads !== undefined) return this.threads;
+    return characters < charactersWorthThreads ? Math.max(1, this.#threads.length) : availableParallelism();
+  }
 }
 
 function* intoTasks(texts: readonly string[]): Generator<EncodeTask> {
@@ -83,25 +115,40 @@ function* intoTasks(texts: readonly string[]): Generator<EncodeTask> {
   }
 }
 
-// One thread: takes a task, answers, takes the next until none is left.
-async function work(tokenizer: Tokenizer, tasks: EncodeTask[], take: (answer: EncodeAnswer) => void): Promise<void> {
-  const { folder, sha256 } = tokenizer;
-  const thread = new Worker(new URL("./encode-thread.js", import.meta.url), { workerData: { folder, sha256 } });
-  try {
+class Thread {
+  readonly #worker: Worker;
+  #failure: Error | undefined;
+  #settle: { take: (answer: EncodeAnswer) => void; reject: (error: Error) => void } | undefined;
+
+  constructor({ folder, sha256 }: Tokenizer) {
+    this.#worker = new Worker(new URL("./encode-thread.js", import.meta.url), { workerData: { folder, sha256 } });
+    this.#worker.on("message", (answer: EncodeAnswer) => this.#settle?.take(answer));
+    // It may fail between two batches, while nobody waits.
+    this.#worker.on("error", (error) => {
+      this.#failure = error;
+      this.#settle?.reject(error);
+    });
+  }
+
+  /** Takes a task, answers, takes the next until none is left. */
+  async work(tasks: EncodeTask[], take: (answer: EncodeAnswer) => void): Promise<void> {
+    if (this.#failure) throw this.#failure;
     await new Promise<void>((resolve, reject) => {
       const next = () => {
         const task = tasks.shift();
-        if (task) thread.postMessage(task);
+        if (task) this.#worker.postMessage(task);
         else resolve();
       };
-      thread.on("message", (answer: EncodeAnswer) => {
+      const takeAndGoOn = (answer: EncodeAnswer) => {
         take(answer);
         next();
-      });
-      thread.on("error", reject);
+      };
+      this.#settle = { take: takeAndGoOn, reject };
       next();
     });
-  } finally {
-    await thread.terminate();
+  }
+
+  async close(): Promise<void> {
+    await this.#worker.terminate();
   }
 }

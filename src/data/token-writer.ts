@@ -6,7 +6,7 @@
  */
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
-import { encodeTexts } from "./encode.js";
+import { Encoder } from "./encode.js";
 import { cutNear, cutPlaces, type SplitOptions, tooShort, wantedParts } from "./split.js";
 import { DamageTally, type TextSource } from "./text-source.js";
 import type { TextPiece } from "./text-stream.js";
@@ -59,6 +59,7 @@ export async function writeTokens(
   const bytesPerToken = tokenizer.vocabularySize <= 1 << 16 ? 2 : 4;
   const damage = new DamageTally();
   const writer = await TokenWriter.open(folder, bytesPerToken);
+  const encoder = new Encoder(tokenizer);
   let documents = 0;
   let said = 0;
   try {
@@ -72,7 +73,7 @@ export async function writeTokens(
         said = textBytes;
         plan.onProgress?.({ type: "tokenize", documents, tokens: writer.tokens, textBytes });
       };
-      const encoded = await encodeTexts(texts, tokenizer, { onProgress });
+      const encoded = await encoder.encode(texts, onProgress);
       for (const [i, { isLast, document }] of batch.entries()) {
         await writer.write(encoded[i] as Uint32Array);
         writer.textBytes += sizes[i] as number;
@@ -85,6 +86,7 @@ export async function writeTokens(
     plan.onProgress?.({ type: "tokenize", documents, tokens: written.tokens, textBytes: writer.allBytes });
     return { ...written, notes: damage.notes() };
   } finally {
+    await encoder.close();
     await writer.close();
   }
 }

@@ -13,7 +13,7 @@ import type {
   VariableInit,
   Variables,
 } from "./engine.js";
-import { lengthMismatch, unknownVariable } from "./errors.js";
+import { disposedEngine, lengthMismatch, unknownVariable } from "./errors.js";
 import { sizeOf } from "./program.js";
 import { registerWasmKernels } from "./wasm-kernels.js";
 
@@ -30,17 +30,24 @@ export async function openEager(name: EagerName, folder?: string): Promise<Engin
   const { backend, kind } = await prepare(name, folder);
   if (!(await tf.setBackend(backend))) throw new Error(`TensorFlow.js could not start its ${backend} backend.`);
   const variables = new EagerVariables();
+  let open = true;
+  // Called with no await between it and the use of variables.
+  const checkOpen = () => {
+    if (!open) throw disposedEngine();
+  };
   return {
     name,
     description: `TensorFlow.js ${tf.version_core} ${kind}`,
     async createVariables(inits) {
       await tf.setBackend(backend);
+      checkOpen();
       for (const [variable, init] of inits) variables.create(variable, init);
     },
     async deleteVariables(names) {
       for (const variable of names) variables.delete(variable);
     },
     async readVariables(names) {
+      checkOpen();
       const entries = [...names].map(async (variable) => {
         const values = await variables.tensor(variable).data();
         return [variable, Float32Array.from(values)] as const;
@@ -54,6 +61,7 @@ export async function openEager(name: EagerName, folder?: string): Promise<Engin
     ) {
       const run: CompiledStep<Input, Output>["run"] = async (inputs) => {
         await tf.setBackend(backend);
+        checkOpen();
         const outputs = tf.tidy(() => ({ ...step(toTensors(specs, inputs), variables) }));
         const result: Partial<Record<Output, Float32Array>> = {};
         for (const [output, tensor] of Object.entries(outputs) as [Output, tf.Tensor][]) {
@@ -65,6 +73,7 @@ export async function openEager(name: EagerName, folder?: string): Promise<Engin
       return { run };
     },
     async dispose() {
+      open = false;
       variables.dispose();
     },
   };
