@@ -84,6 +84,8 @@ export type SessionEvent =
   | {
       readonly type: "done";
       readonly execution: number;
+      /** Whether the cell was stopped and something it waited for winds up; another `done` follows when that has ended. */
+      readonly windsUp?: true;
       readonly error?: ErrorReport;
       readonly userExpressions: Readonly<Record<string, Json>>;
     };

@@ -80,6 +80,8 @@ export class Executor implements SessionListener {
   readonly #parents = new Map<number, Header>();
   readonly #counts = new Map<number, number>();
   readonly #running = new Map<number, Running>();
+  // Cells that were stopped, of which something winds up.
+  readonly #windingUp = new Map<number, Running>();
   #session: SessionProcess | undefined;
   #executions = 0;
   #executionCount = 0;
@@ -146,9 +148,10 @@ export class Executor implements SessionListener {
     const isSecond = ({ interruptedAt = Number.NEGATIVE_INFINITY }: Running) =>
       now - interruptedAt <= SECOND_INTERRUPT_MILLISECONDS;
     const running = [...this.#running.values()];
-    const inSession = running.filter(({ finish }) => finish);
+    // What winds up is meant only when nothing else runs.
+    const inSession = [...(running.length > 0 ? running : this.#windingUp.values())].filter(({ finish }) => finish);
     this.#restarting = inSession.some(isSecond);
-    for (const each of running) each.interruptedAt = now;
+    for (const each of [...running, ...inSession]) each.interruptedAt = now;
     if (this.#restarting) this.#session?.kill();
     else if (inSession.length > 0) this.#session?.interrupt();
     setTimeout(() => {
@@ -231,8 +234,11 @@ export class Executor implements SessionListener {
     if (event.type === "ready") return;
     const running = this.#running.get(event.execution);
     const parent = this.#parents.get(event.execution);
-    if (event.type === "done") running?.finish?.(event);
-    else if (event.type === "input") {
+    if (event.type === "done") {
+      if (event.windsUp && running) this.#windingUp.set(event.execution, running);
+      else this.#windingUp.delete(event.execution);
+      running?.finish?.(event);
+    } else if (event.type === "input") {
       const { id, prompt, password } = event;
       if (running && parent) this.#host.ask({ id, prompt, password }, parent);
     } else if (event.type === "comm") this.#sendComm(event.frame, parent);
@@ -249,6 +255,7 @@ export class Executor implements SessionListener {
     this.#language.reset().catch(() => undefined); // its end is told by the next cell
     for (const commId of this.comms.keys()) this.#host.publish("comm_close", { comm_id: commId, data: {} }, undefined);
     this.comms.clear();
+    this.#windingUp.clear();
     // One that never came up would be started again and again; the next cell tries once more.
     if (end.wasReady) this.#session = new SessionProcess(this.#folder, this);
     const running = [...this.#running.values()].filter(({ finish }) => finish);
@@ -281,7 +288,7 @@ export class Executor implements SessionListener {
   }
 
   #isSilent(execution: number): boolean {
-    return this.#running.get(execution)?.silent ?? false;
+    return (this.#running.get(execution) ?? this.#windingUp.get(execution))?.silent ?? false;
   }
 
   #flushText(): void {

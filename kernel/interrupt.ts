@@ -1,18 +1,22 @@
 /**
  * Stops the code of a cell and keeps its state. In: calls that the compiler put into the cell (at loop heads, around
  * `await`, `for await` and the bodies of async functions) and a flag that another thread raises. Out: a KeyboardInterrupt
- * thrown once into each chain of calls, innermost first, so that every `finally` runs in its order.
+ * thrown once into each chain of calls, innermost first, so that every `finally` runs in its order. Where a library winds
+ * up first (a training run saves its checkpoint), the cell is told as stopped before that.
  * It cannot stop library code that computes without returning; the kernel ends the session then.
  */
 import type { AsyncLocalStorage } from "node:async_hooks";
+import { setTimeout } from "node:timers"; // not the cells' own, which end with their cell
 
 /** What an interrupted cell throws. */
 export class KeyboardInterrupt extends Error {
   override readonly name = "KeyboardInterrupt";
   /** Line of the cell, from 1, at which it was waiting; undefined when the stack says it. */
   readonly line: number | undefined;
-  constructor(line?: number) {
-    super("the cell was stopped; its variables are kept");
+  /** @param windsUp whether something that the cell waited for has yet to end */
+  constructor(line?: number, windsUp = false) {
+    const kept = "the cell was stopped; its variables are kept";
+    super(windsUp ? `${kept}. What it waited for ends in order, and the next cell waits for that` : kept);
     this.line = line;
   }
 }
@@ -38,8 +42,14 @@ export const FLAG = { raised: 0, sequence: 1 } as const;
 interface Run {
   interrupts: number;
   signalTaken: boolean;
+  /** How much of what it waits for winds up after an interrupt. */
+  windingUp: number;
   readonly controller: AbortController;
+  readonly onStopped: (interrupt: KeyboardInterrupt) => void;
 }
+
+// What has wound up within this time still belongs to the stopped cell.
+const WIND_UP_MILLISECONDS = 50;
 
 /** Interrupts the executions of one session: the cell, and what runs beside it in a subshell or for a comm message. */
 export class Interrupter {
@@ -67,11 +77,20 @@ export class Interrupter {
     return run.controller.signal;
   }
 
-  /** Runs an execution, so that interrupts stop it. */
-  async run<T>(execution: number, body: () => Promise<T>): Promise<T> {
+  /**
+   * Runs an execution, so that interrupts stop it.
+   *
+   * @param onStopped called, maybe more than once, when an interrupt has reached it and it only waits for what winds up
+   */
+  async run<T>(
+    execution: number,
+    body: () => Promise<T>,
+    onStopped: (interrupt: KeyboardInterrupt) => void,
+  ): Promise<T> {
     // An interrupt that came when nothing ran was meant for nothing.
     if (this.#runs.size === 0) Atomics.store(this.flag, FLAG.raised, 0);
-    this.#runs.set(execution, { interrupts: 0, signalTaken: false, controller: new AbortController() });
+    const controller = new AbortController();
+    this.#runs.set(execution, { interrupts: 0, signalTaken: false, windingUp: 0, controller, onStopped });
     try {
       return await this.#tasks.run({ execution, parent: undefined, liveChildren: 0 }, body);
     } finally {
@@ -99,14 +118,19 @@ export class Interrupter {
     throw new KeyboardInterrupt();
   }
 
-  /** Compiled around every awaited value. @param line line of the `await` in the cell, from 1 */
-  await(value: unknown, line?: number): unknown {
+  /**
+   * Compiled around every awaited value.
+   *
+   * @param line line of the `await` in the cell, from 1
+   * @param isEnd whether the value is the end of something, which an interrupt does not leave unseen
+   */
+  await(value: unknown, line?: number, isEnd = false): unknown {
     if (this.flag[FLAG.raised]) this.stop();
     const task = this.#tasks.getStore();
     if (!task || !isThenable(value)) return value;
     return new Promise((resolve, reject) => {
       const waiter = this.#wait(task, () => {
-        if (this.#runs.get(task.execution)?.signalTaken) this.#windUp(value, task, reject, line);
+        if (isEnd || this.#runs.get(task.execution)?.signalTaken) this.#windUp(value, task, reject, line);
         else reject(new KeyboardInterrupt(line));
       });
       Promise.resolve(value).then(
@@ -124,10 +148,23 @@ export class Interrupter {
       return;
     }
     const waiter = this.#wait(task, interrupted);
+    this.#stoppedWhile(value, task, line);
     value.then(
       () => this.#waiters.delete(waiter) && interrupted(),
       (error) => this.#waiters.delete(waiter) && (isAbort(error) ? interrupted() : reject(error)),
     );
+  }
+
+  // Whoever pressed Stop is not kept waiting for the end of what the cell called.
+  #stoppedWhile(ending: PromiseLike<unknown>, { execution }: Task, line?: number): void {
+    const run = this.#runs.get(execution);
+    if (!run) return;
+    const over = () => run.windingUp--;
+    run.windingUp++;
+    ending.then(over, over);
+    setTimeout(() => {
+      if (run.windingUp > 0) run.onStopped(new KeyboardInterrupt(line, true));
+    }, WIND_UP_MILLISECONDS);
   }
 
   /** Compiled around the body of every async function. */
@@ -146,13 +183,17 @@ export class Interrupter {
 
   /**
    * Compiled around the source of every `for await`. An interrupt while it waits for the next value calls `return()` of
-   * the source and waits until that is done (a training run writes its checkpoint there); a second one ends that wait.
+   * the source and waits until that is done (a training run writes its checkpoint there); a second one ends that wait. The
+   * cell is told as stopped before that.
    */
   iterate<T>(iterable: AsyncIterable<T> | Iterable<T | PromiseLike<T>>, line?: number): AsyncIterable<T> {
     const source = isAsyncIterable(iterable) ? iterable[Symbol.asyncIterator]() : fromSync(iterable);
     const close = async (value?: unknown): Promise<IteratorResult<T>> => {
-      const done: IteratorResult<T> = { done: true, value };
-      return source.return ? ((await this.await(source.return(value), line)) as IteratorResult<T>) : done;
+      if (!source.return) return { done: true, value };
+      const task = this.#tasks.getStore();
+      const ending = source.return(value);
+      if (task && this.#runs.get(task.execution)?.interrupts) this.#stoppedWhile(ending, task, line);
+      return (await this.await(ending, line, true)) as IteratorResult<T>;
     };
     return {
       [Symbol.asyncIterator]: () => ({

@@ -27,10 +27,10 @@ export class SessionOutput {
     this.#executionNow = executionNow;
   }
 
-  /** Writes text to stdout or stderr for the execution that the running code belongs to. */
-  text(pipe: "stdout" | "stderr", chunk: string | Uint8Array): void {
+  /** Writes text to stdout or stderr. @param execution default: the one that the running code belongs to */
+  text(pipe: "stdout" | "stderr", chunk: string | Uint8Array, execution = this.#executionNow()): void {
     this.#switchTo(pipe);
-    this.#belongsTo(pipe, this.#executionNow());
+    this.#belongsTo(pipe, execution);
     this.#write(pipe, chunk);
   }
 

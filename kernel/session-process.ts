@@ -22,6 +22,8 @@ import { SessionComms } from "./session-comms.js";
 import { CellTimers } from "./timers.js";
 import { Tracebacks } from "./traceback.js";
 
+const WAITING_MILLISECONDS = 2000;
+const WAITING = "Waits for the end of what the stopped cell had called. Stop this cell too to wait no longer.\n";
 // Enough to reach the cell from deep inside a library; the traceback shows fewer.
 const STACK_FRAMES = 60;
 
@@ -30,6 +32,8 @@ function startSession(nonce: string): void {
   const tasks = new AsyncLocalStorage<Task>();
   let lastExecution = 0;
   let running = 0;
+  // Executions that were told as stopped and wind up.
+  const windingUp = new Set<Promise<unknown>>();
   const executionNow = () => tasks.getStore()?.execution ?? lastExecution;
   const output = new SessionOutput(nonce, executionNow);
   const interrupter = new Interrupter(new Int32Array(new SharedArrayBuffer(8)), tasks);
@@ -59,7 +63,26 @@ function startSession(nonce: string): void {
   }
   reportStrayErrors(output, tracebacks);
 
+  // What native code prints belongs to the cell that began first.
+  const ownNativeText = (execution: number) => {
+    if (running > 1) return;
+    lastExecution = execution;
+    output.startExecution(execution);
+  };
+
+  const othersWoundUp = async (execution: number) => {
+    if (windingUp.size === 0) return;
+    const note = setTimeout(() => output.text("stderr", WAITING), WAITING_MILLISECONDS);
+    try {
+      await interrupter.await(Promise.all(windingUp));
+    } finally {
+      clearTimeout(note);
+    }
+    ownNativeText(execution);
+  };
+
   const execute = async ({ execution, cell, allowInput, userExpressions }: ExecuteCommand) => {
+    await othersWoundUp(execution);
     tracebacks.add(cell);
     if (allowInput) input.open(execution);
     const value = await evaluator.evaluate(cell);
@@ -79,26 +102,38 @@ function startSession(nonce: string): void {
     return expressions;
   };
 
-  // Whatever it is, it ends with `done`.
-  const run = async (execution: number, body: () => Promise<Record<string, Json>>) => {
-    // What native code prints belongs to the cell that began first.
-    if (running++ === 0) {
-      lastExecution = execution;
-      output.startExecution(execution);
-    }
+  // Whatever it is, it ends with `done`; one that is stopped and winds up says it before that too.
+  const run = async (execution: number, body: () => Promise<Record<string, Json>>, onWindUp: () => void) => {
+    let stopped = false;
+    const onStopped = (interrupt: KeyboardInterrupt) => {
+      if (stopped) return;
+      stopped = true;
+      onWindUp();
+      const error = tracebacks.report(interrupt);
+      output.event({ type: "done", execution, error, userExpressions: {}, windsUp: true });
+    };
+    running++;
+    ownNativeText(execution);
     timers.begin(execution);
     let interrupted = false;
     try {
-      const userExpressions = await interrupter.run(execution, body);
+      const userExpressions = await interrupter.run(execution, body, onStopped);
       output.event({ type: "done", execution, userExpressions });
     } catch (thrown) {
       interrupted = thrown instanceof KeyboardInterrupt;
-      output.event({ type: "done", execution, error: tracebacks.report(thrown), userExpressions: {} });
+      const error = tracebacks.report(thrown);
+      if (stopped && !interrupted) output.text("stderr", `${error.traceback.join("\n")}\n`, execution);
+      output.event({ type: "done", execution, error, userExpressions: {} });
     } finally {
       running--;
       input.close(execution);
       timers.end(execution, interrupted);
     }
+  };
+
+  const start = (execution: number, body: () => Promise<Record<string, Json>>) => {
+    const ended: Promise<unknown> = run(execution, body, () => windingUp.add(ended));
+    void ended.then(() => windingUp.delete(ended));
   };
 
   const takeComm = async ({ frame }: CommCommand) => {
@@ -109,8 +144,9 @@ function startSession(nonce: string): void {
   thread.on("message", (command: SessionCommand) => {
     if (command.type === "interrupt") interrupter.deliver(command.sequence);
     else if (command.type === "input") input.answer(command.id, command.value);
-    else if (command.type === "exit") leave();
-    else void run(command.execution, () => (command.type === "comm" ? takeComm(command) : execute(command)));
+    else if (command.type === "exit")
+      void Promise.all(windingUp).then(leave); // the kernel does not wait for ever
+    else start(command.execution, () => (command.type === "comm" ? takeComm(command) : execute(command)));
   });
   output.event({ type: "ready" });
 }

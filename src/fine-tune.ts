@@ -26,6 +26,8 @@ import { logged, openRunLog, type RunLog, readRunLog } from "./train/run-log.js"
 import { runTraining } from "./train/trainer.js";
 import { readableLoss } from "./train/trainer-evaluate.js";
 import type { TrainingResult, TrainingRun } from "./train/trainer-run.js";
+import { notebookHook, notebookSignal } from "./view/display.js";
+import { formatCount } from "./view/format.js";
 import { openTensorBoard, type TensorBoardWriter } from "./view/tensorboard.js";
 import { saveTrainingPlot } from "./view/training-plot.js";
 
@@ -33,7 +35,7 @@ import { saveTrainingPlot } from "./view/training-plot.js";
 export interface TrainOptions extends PrepareOptions {
   /** The run that these settings make, where `prepareRun` has loaded it already: settings and dataset then lie in it. */
   readonly prepared?: PreparedRun;
-  /** Aborting stops the run after the step under way, with a checkpoint to resume from. */
+  /** Aborting stops the run after the step under way, with a checkpoint to resume from. Default: Stop, in a notebook. */
   readonly signal?: AbortSignal;
   /** Milliseconds from any fixed point; default `performance.now`. */
   readonly now?: () => number;
@@ -59,13 +61,14 @@ export async function* train(
   settings: Partial<TrainingConfig> = {},
   options: TrainOptions = {},
 ): AsyncGenerator<TrainEvent> {
+  const signal = options.signal ?? notebookSignal();
   const prepared = options.prepared ?? (await prepareRun(settings, options));
   const finalModelDir = resolve(prepared.config.finalModelDir);
   await checkModelFolder(finalModelDir);
   await checkWritable(dirname(finalModelDir), `save the model in ${finalModelDir}`);
   const outputDir = await openOutputDir(prepared.config.outputDir);
   try {
-    yield* trainPrepared(prepared, options);
+    yield* trainPrepared(prepared, { ...options, ...(signal && { signal }) });
   } finally {
     await outputDir.close();
   }
@@ -134,6 +137,7 @@ async function* trainPrepared(prepared: PreparedRun, options: TrainOptions): Asy
       ...(preflight && { preflight }),
       ...(checkpoint && { checkpoint }),
       ...(options.signal && { signal: options.signal }),
+      ...(notebookHook() && { onPaused: tellPaused }),
     };
     const result = yield* logged(runTraining(run), board ? alsoTo(board, log) : log);
     const finished = result.reason !== "aborted";
@@ -169,7 +173,12 @@ async function* trainPrepared(prepared: PreparedRun, options: TrainOptions): Asy
   }
 }
 
-// A model that cannot write is saved all the same.
+// A reader of a notebook has only seen that the cell was stopped.
+function tellPaused(step: number): void {
+  const line = `paused after step ${formatCount(step)}; its checkpoint is saved: go on with resume: true\n`;
+  process.stdout.write(line);
+}
+
 function alsoTo(board: TensorBoardWriter, log: RunLog): Pick<RunLog, "append"> {
   return {
     async append(event) {
@@ -179,6 +188,7 @@ function alsoTo(board: TensorBoardWriter, log: RunLog): Pick<RunLog, "append"> {
   };
 }
 
+// A model that cannot write is saved all the same.
 async function samplesOf(
   run: TrainingRun,
   { weights }: TrainingResult,

@@ -12,6 +12,7 @@ import { listCheckpoints } from "./train/checkpoint.js";
 import type { FinishEvent, TrainEvent } from "./train/events.js";
 import { openOutputDir } from "./train/output-dir.js";
 import { runSweep, type SweepGrid, sweepTrials, type Trial, type TrialResult } from "./train/sweep.js";
+import { notebookSignal } from "./view/display.js";
 
 /** How a sweep is run. */
 export interface SweepOptions {
@@ -19,7 +20,7 @@ export interface SweepOptions {
   readonly folder?: string;
   /** Texts that are already in memory. */
   readonly dataset?: Dataset;
-  /** Aborting stops the trial under way with a checkpoint; the same call goes on from it. */
+  /** Aborting stops the trial under way with a checkpoint; the same call goes on from it. Default: Stop, in a notebook. */
   readonly signal?: AbortSignal;
   /** Told every event of every trial. */
   readonly onEvent?: (trial: Trial, event: TrainEvent) => void;
@@ -42,7 +43,7 @@ export interface SweepOptions {
 export async function* sweep(
   base: Partial<TrainingConfig>,
   grid: SweepGrid,
-  { folder = "./sweep", dataset, signal, onEvent }: SweepOptions = {},
+  { folder = "./sweep", dataset, signal = notebookSignal(), onEvent }: SweepOptions = {},
 ): AsyncGenerator<TrialResult> {
   const trials = sweepTrials(base, grid, folder);
   const own = await openOutputDir(folder);

@@ -34,6 +34,8 @@ export interface TrainingRun {
   /** The run log, for what a checkpoint remembers of it. */
   readonly log?: Pick<RunLog, "sync" | "cut">;
   readonly signal?: AbortSignal;
+  /** Told the step of the checkpoint with which an aborted run pauses. */
+  readonly onPaused?: (step: number) => void;
   /** Milliseconds from any fixed point. */
   readonly now: () => number;
 }

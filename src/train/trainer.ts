@@ -123,6 +123,8 @@ export async function* runTraining(run: TrainingRun): AsyncGenerator<TrainEvent,
   } finally {
     // The consumer left between two steps (a break, or Stop in a notebook): nothing of the run is lost.
     if (atBoundary && reason === undefined && saved < progress.step) await save();
+    const isPaused = run.signal?.aborted && atBoundary && (reason === undefined || reason === "aborted");
+    if (isPaused && saved > 0 && saved === progress.step) run.onPaused?.(saved);
   }
   return {
     weights: await finalWeights(run, progress, unsavedBest),

@@ -94,7 +94,8 @@ export async function watch(events: AsyncIterable<TrainEvent>, options: WatchOpt
       signal?.throwIfAborted();
     }
   } catch (error) {
-    if (signal?.aborted && progress.step) {
+    // In a notebook the run itself says so.
+    if (!inNotebook && signal?.aborted && progress.step) {
       print(`stopped after step ${formatCount(progress.step.step)}; a checkpoint is saved: go on with resume: true`);
     }
     throw error;

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import type { KernelClient } from "../../kernel/client.js";
+import type { Message } from "../../kernel/protocol.js";
 import { type CellRun, runCell, tracebackOf, whenPrinted, withKernel } from "./harness.js";
 
 // Runs a cell that prints "started", interrupts it then, and gives what came back.
@@ -10,6 +13,25 @@ async function interrupted(client: KernelClient, code: string): Promise<CellRun>
   await seen;
   await client.interrupt();
   return run;
+}
+
+// Interrupts a cell, and runs another one at once. What came after the first had ended is in the order of its arrival.
+async function stoppedThenNext(client: KernelClient, code: string): Promise<{ run: CellRun; afterwards: string }> {
+  let afterwards = "";
+  let parent: string | undefined;
+  const hear =
+    (prefix: string) =>
+    ({ header, content, parent: cause }: Message) => {
+      if (header.msg_type !== "stream") return;
+      if (prefix !== "") assert.equal(cause?.msg_id, parent, "late output bears the cell that caused it");
+      afterwards += String(content.text).replace(/^(?=.)/gm, prefix);
+    };
+  client.onStray = hear("late: ");
+  const run = await interrupted(client, code);
+  parent = run.messages[0]?.parent?.msg_id;
+  await runCell(client, "console.log('next')", { onOutput: hear("") });
+  client.onStray = () => undefined;
+  return { run, afterwards };
 }
 
 const SLEEP = "const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));";
@@ -70,93 +92,97 @@ test("interrupt stops a cell, keeps its variables and runs finally", async (t) =
       assert.equal(run.stdout, "started\ninner\nouter\n");
     });
 
+    await runCell(
+      client,
+      `
+      const generate = async function* (ms: number) {
+        let step = 0;
+        try { for (;;) { await sleep(5); yield step++; } } finally { await sleep(ms); console.log("checkpoint written"); }
+      };`,
+    );
+
     await t.test("for await waits for the return() of its source", async () => {
-      await runCell(
-        client,
-        `
-        const generate = async function* () {
-          let step = 0;
-          try { for (;;) { await sleep(5); yield step++; } } finally { await sleep(100); console.log("checkpoint written"); }
-        };`,
-      );
       const own = await interrupted(
         client,
-        "for await (const step of generate()) { if (step === 3) console.log('started'); }\nconsole.log('not reached');",
+        "for await (const step of generate(1)) { if (step === 3) console.log('started'); }\nconsole.log('not reached');",
       );
       assert.equal(own.reply.ename, "KeyboardInterrupt");
       assert.equal(own.stdout, "started\ncheckpoint written\n");
     });
 
-    await t.test("for await over a library's generator ends it at its next yield", async () => {
-      // Made by new Function: like library code, it is not compiled by the kernel.
-      await runCell(
-        client,
-        `// @ts-nocheck
-        const train = new Function("print", "return (async function* () { let step = 0; try { for (;;) { await new Promise((r) => setTimeout(r, 60)); yield step++; } } finally { await new Promise((r) => setTimeout(r, 60)); print('saved at ' + step); } })()");`,
-      );
-      const run = await interrupted(
-        client,
-        "console.log('started');\nfor await (const step of train(console.log) as AsyncGenerator<number>) { step; }",
-      );
-      assert.equal(run.reply.ename, "KeyboardInterrupt");
-      assert.match(run.stdout, /^started\nsaved at \d+\n$/);
-    });
-
-    await t.test("an interrupt in the body of a for await also waits for return()", async () => {
-      const run = await interrupted(
-        client,
-        "for await (const step of generate()) { console.log('started'); while (true) { step; } }",
-      );
-      assert.equal(run.reply.ename, "KeyboardInterrupt");
-      assert.equal(run.stdout, "started\ncheckpoint written\n");
-    });
-
-    await t.test("library code that takes the cell's signal winds up before the cell ends", async () => {
-      await runCell(
-        client,
-        `// @ts-nocheck
-        const watch = new Function("print", "return (async () => { const signal = globalThis[Symbol.for('fledge.signal')]; print('started'); while (!signal.aborted) await new Promise((r) => setTimeout(r, 20)); await new Promise((r) => setTimeout(r, 80)); print('saved'); throw signal.reason; })()");`,
-      );
-      const run = await interrupted(client, "await watch(console.log);\nconsole.log('not reached');");
-      assert.equal(run.reply.ename, "KeyboardInterrupt");
-      assert.equal(run.stdout, "started\nsaved\n");
-    });
+    // Made by new Function: like library code, they are not compiled by the kernel.
+    await runCell(
+      client,
+      `// @ts-nocheck
+      const library = (body) => new Function("print", "pause", "return " + body)(console.log, (ms) => new Promise((r) => setTimeout(r, ms)));
+      const train = library("async function* () { try { for (;;) { await pause(300); yield 1; } } finally { await pause(100); print('saved'); } }");
+      const watch = library("async function () { const signal = globalThis[Symbol.for('fledge.signal')]; print('started'); while (!signal.aborted) await pause(20); await pause(300); print('saved'); throw signal.reason; }");
+      const failing = library("async function (ms) { const signal = globalThis[Symbol.for('fledge.signal')]; print('started'); while (!signal.aborted) await pause(1); await pause(ms); throw new Error('disk full'); }");`,
+    );
+    for (const [name, code, last] of [
+      ["a source's return()", "for await (const step of generate(300)) console.log('started');", "checkpoint written"],
+      ["a library's generator", "console.log('started'); for await (const step of train()) { step; }", "saved"],
+      [
+        "return() after an interrupt in the body",
+        "for await (const step of generate(300)) { console.log('started'); while (true) { step; } }",
+        "checkpoint written",
+      ],
+      [
+        "library code that takes the cell's signal",
+        "try { await watch(); } finally { console.log('then finally'); }",
+        "saved\nlate: then finally",
+      ],
+    ] as const) {
+      await t.test(`${name} winds up after the stopped cell has ended, and the next cell waits for it`, async () => {
+        const { run, afterwards } = await stoppedThenNext(client, code);
+        assert.equal(run.reply.ename, "KeyboardInterrupt");
+        assert.match(
+          tracebackOf(run),
+          /its variables are kept\. What it waited for ends in order.*line 1 of the cell/s,
+        );
+        assert.match(run.stdout, /^(started\n)+$/);
+        assert.equal(afterwards, `late: ${last}\nnext\n`);
+      });
+    }
 
     await t.test("an error of that winding up is told", async () => {
-      await runCell(
-        client,
-        `// @ts-nocheck
-        const failing = new Function("print", "return (async () => { const signal = globalThis[Symbol.for('fledge.signal')]; print('started'); while (!signal.aborted) await new Promise((r) => setTimeout(r, 20)); throw new Error('disk full'); })()");`,
-      );
-      const run = await interrupted(client, "await failing(console.log);");
+      const run = await interrupted(client, "await failing(1);");
       assert.deepEqual([run.reply.ename, run.reply.evalue], ["Error", "disk full"]);
+      const { run: ended, afterwards } = await stoppedThenNext(client, "await failing(300);");
+      assert.equal(ended.reply.ename, "KeyboardInterrupt");
+      assert.match(afterwards, /^late: Error: disk full\n[\s\S]*next\n$/);
     });
 
-    await t.test(
-      "a second interrupt, later than two seconds, ends the wait for return(); before that the cell says so",
-      async () => {
-        await runCell(
-          client,
-          `
-        const stuck = async function* () { try { for (;;) { await sleep(1); yield 1; } } finally { console.log("closing"); await new Promise(() => undefined); } };`,
-        );
-        const told = whenPrinted("Interrupt twice within two seconds to restart the session");
-        const started = whenPrinted("started");
-        const run = runCell(client, "for await (const x of stuck()) { if (x) console.log('started'); }", {
-          onOutput: (message) => {
-            told.onOutput(message);
-            started.onOutput(message);
-          },
-        });
-        await started.seen;
-        await client.interrupt();
-        await told.seen;
-        await new Promise((resolve) => setTimeout(resolve, 100));
-        await client.interrupt();
-        assert.equal((await run).reply.ename, "KeyboardInterrupt");
-        assert.equal((await runCell(client, "beats >= 0")).result, "true");
-      },
-    );
+    await t.test("a cell that waits for an end that never comes says so, and Stop ends both", async () => {
+      await runCell(
+        client,
+        `
+      const stuck = async function* () { try { for (;;) { await sleep(1); yield 1; } } finally { console.log("closing"); await new Promise(() => undefined); } };`,
+      );
+      const run = await interrupted(client, "for await (const x of stuck()) { if (x) console.log('started'); }");
+      assert.equal(run.reply.ename, "KeyboardInterrupt");
+      const { seen, onOutput } = whenPrinted("Waits for the end of what the stopped cell had called.");
+      const waiting = runCell(client, "1", { onOutput });
+      await seen;
+      await client.interrupt();
+      assert.equal((await waiting).reply.ename, "KeyboardInterrupt");
+      assert.equal((await runCell(client, "beats >= 0")).result, "true");
+    });
+
+    await t.test("a cell that goes on after an interrupt says how to end it", async () => {
+      const { seen, onOutput } = whenPrinted("Interrupt twice within two seconds to restart the session");
+      const started = whenPrinted("started");
+      const run = runCell(client, "try { console.log('started'); await sleep(1e8); } finally { await sleep(2500); }", {
+        onOutput: (message) => {
+          onOutput(message);
+          started.onOutput(message);
+        },
+      });
+      await started.seen;
+      await client.interrupt();
+      await seen;
+      assert.equal((await run).reply.ename, "KeyboardInterrupt");
+    });
 
     await t.test("an interrupt without a running cell harms nothing", async () => {
       await client.interrupt();
@@ -174,5 +200,20 @@ test("interrupt stops a cell, keeps its variables and runs finally", async (t) =
       await client.interrupt();
       assert.deepEqual([(await first).reply.ename, (await second).reply.status], ["KeyboardInterrupt", "aborted"]);
     });
+  });
+});
+
+test("a kernel that is shut down lets the stopped cell wind up", async () => {
+  await withKernel(async (client, folder) => {
+    await runCell(client, `${SLEEP} import { writeFileSync } from "node:fs";`);
+    const run = await interrupted(
+      client,
+      `const slow = async function* () { try { for (;;) yield await sleep(1); } finally { await sleep(300); writeFileSync("saved", ""); } };
+       console.log("started"); for await (const x of slow()) { x; }`,
+    );
+    assert.equal(run.reply.ename, "KeyboardInterrupt");
+    assert.ok(!existsSync(join(folder, "saved")));
+    await client.shutdown();
+    assert.ok(existsSync(join(folder, "saved")));
   });
 });

@@ -70,6 +70,27 @@ test("a session that ends is replaced, and the cell says what happened", async (
       assert.equal((await runCell(client, "4 + 4")).result, "8");
     });
 
+    await t.test("interrupted twice within two seconds, stopped and winding up", async () => {
+      const late = new Promise<string>((resolve) => {
+        client.onStray = ({ header, content }) => {
+          if (header.msg_type === "stream") resolve(String(content.text));
+        };
+      });
+      const { seen, onOutput } = whenPrinted("started");
+      const run = runCell(
+        client,
+        `const stuck = async function* () { try { yield 1; await new Promise(() => undefined); } finally { await new Promise(() => undefined); } };
+         for await (const n of stuck()) console.log("started", n);`,
+        { onOutput },
+      );
+      await seen;
+      await client.interrupt();
+      assert.equal((await run).reply.ename, "KeyboardInterrupt");
+      await client.interrupt();
+      assert.match(await late, /^The session process was interrupted twice within two seconds and restarted/);
+      assert.equal((await runCell(client, "7 + 7")).result, "14");
+    });
+
     await t.test("between two cells", async () => {
       await runCell(client, "setTimeout(() => process.kill(process.pid, 'SIGKILL'), 1);");
       await new Promise((resolve) => setTimeout(resolve, 500));
