@@ -15,6 +15,7 @@ const HELP = `Usage: node bin/bootstrap.mjs <command> [-- arguments]
   course   set up, then run the six notebooks in order
              --quick     tiny runs, as the tests do them (FLEDGE_QUICK=1)
              --only 04   only the notebooks whose name contains this text
+             --store     keep the outputs in the notebooks, for those who read them without a kernel
   test     set up, then check types, lint and run the tests
              -- data     only the test files whose path contains this text
   lab      set up, then open JupyterLab on notebooks/

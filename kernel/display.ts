@@ -52,6 +52,12 @@ function knownBundle(value: object): Json | undefined {
   }
 }
 
+/** Metadata of a bundle: what its picture shows, in words for whoever cannot see it; nbconvert makes it the image's alt. */
+export function bundleMetadata(data: Json): Json {
+  const text = data["text/plain"];
+  return "image/png" in data && typeof text === "string" ? { "image/png": { alt: text } } : {};
+}
+
 /** Makes a bundle safe to send: bytes become base64, what JSON cannot hold becomes text. */
 export function cleanBundle(bundle: object): Json {
   return Object.fromEntries(Object.entries(bundle).map(([mime, data]) => [mime, cleanData(data)]));

@@ -4,6 +4,7 @@
  * Decides what an interrupt that the cell does not obey means. It reads no socket.
  */
 import type { CommCommand, CompiledCell, ErrorReport, ExecuteCommand, SessionEvent } from "./channel.js";
+import { bundleMetadata } from "./display.js";
 import { History } from "./history.js";
 import type { Language } from "./language.js";
 import type { Header, Json, MessageExtras } from "./protocol.js";
@@ -271,11 +272,12 @@ export class Executor implements SessionListener {
     if (event.type === "clear") this.#host.publish("clear_output", { wait: event.wait }, parent);
     else if (event.type === "result") {
       const count = this.#counts.get(event.execution) ?? this.#executionCount;
-      this.#host.publish("execute_result", { execution_count: count, data: event.data, metadata: {} }, parent);
+      const content = { execution_count: count, data: event.data, metadata: bundleMetadata(event.data) };
+      this.#host.publish("execute_result", content, parent);
     } else {
       const transient = event.displayId === undefined ? {} : { display_id: event.displayId };
       const type = event.update ? "update_display_data" : "display_data";
-      this.#host.publish(type, { data: event.data, metadata: {}, transient }, parent);
+      this.#host.publish(type, { data: event.data, metadata: bundleMetadata(event.data), transient }, parent);
     }
   }
 

@@ -1,8 +1,8 @@
 // @ts-check
 /**
  * Runs the notebooks of the course in order, headless, and says at the end what took how long and where everything lies. In:
- * options. Out: exit code; executed copies in notebooks/output/executed/. The notebooks themselves are never changed. How a
- * notebook is run is the business of kernel/run.ts, in a process of its own (notebook-worker.mjs).
+ * options. Out: exit code; executed copies in notebooks/output/executed/. The notebooks themselves are changed only by --store. How
+ * a notebook is run is the business of kernel/run.ts, in a process of its own (notebook-worker.mjs).
  */
 
 import { spawn } from "node:child_process";
@@ -43,7 +43,7 @@ import { createProgress, seconds } from "./progress.mjs";
  * @throws {SetupError} for an unknown option, or when no notebook has the wanted name
  */
 export async function runCourse({ root, args, signal, out }) {
-  const { quick, only } = courseOptions(args);
+  const { quick, only, store } = courseOptions(args);
   const folder = join(root, "notebooks");
   const executed = join(folder, "output", "executed");
   const notebooks = courseNotebooks(folder, only);
@@ -70,6 +70,13 @@ export async function runCourse({ root, args, signal, out }) {
     if (signal.aborted) return 130; // bootstrap.mjs has said that it stops.
   }
   if (failure) out.write(`\n${failure}\n`);
+  if (store && !failure) {
+    const { storeOutputs } = await import("../../dist/kernel/store.js");
+    for (const path of notebooks) {
+      const bytes = await storeOutputs(path, join(executed, basename(path)), root);
+      out.write(`Stored in ${relative(root, path)}: ${(bytes / 1000).toFixed(0)} kB of outputs\n`);
+    }
+  }
   const { models, plots } = findResults(folder, since);
   const list = (/** @type {string[]} */ paths) =>
     paths.map((path) => `  ${relative(root, path)}\n`).join("") || "  none\n";
@@ -118,15 +125,17 @@ function runNotebook({ path, outputPath, quick, signal, onLine }) {
  * Reads the options of `npm run course`.
  *
  * @param {readonly string[]} args
- * @returns {{ quick: boolean, only: string[] }} `only`: texts, one of which a notebook's name must contain; empty for all
- * @throws {SetupError} for an unknown option
+ * @returns {{ quick: boolean, only: string[], store: boolean }} `only`: texts, one of which a notebook's name must contain; empty
+ *   for all. `store`: whether the notebooks keep their outputs
+ * @throws {SetupError} for an unknown option, and for the outputs of tiny runs in the notebooks
  */
 export function courseOptions(args) {
-  const options = { quick: false, only: /** @type {string[]} */ ([]) };
+  const options = { quick: false, only: /** @type {string[]} */ ([]), store: false };
   for (let index = 0; index < args.length; index++) {
     const argument = args[index] ?? "";
     const value = args[index + 1];
     if (argument === "--quick") options.quick = true;
+    else if (argument === "--store") options.store = true;
     else if (argument === "--only" && value !== undefined && !value.startsWith("-")) {
       options.only.push(value);
       index += 1;
@@ -135,10 +144,18 @@ export function courseOptions(args) {
       throw new SetupError({
         cannot: "run the course",
         found: `the option ${argument}`,
-        expected: "--quick or --only NAME",
+        expected: "--quick, --only NAME or --store",
         fix: "run `npm run course -- --only 04`, or without options for all notebooks",
       });
     }
+  }
+  if (options.quick && options.store) {
+    throw new SetupError({
+      cannot: "store outputs",
+      found: "--quick beside --store",
+      expected: "the outputs of real runs in the notebooks",
+      fix: "leave out --quick",
+    });
   }
   return options;
 }

@@ -5,6 +5,10 @@
  */
 import { createRequire } from "node:module";
 import { Resvg } from "@resvg/resvg-js";
+import { indexedPng } from "./indexed-png.js";
+
+/** A chart of five lines has some thousand shades, nearly all of them at the edges of letters and lines. */
+const paletteSize = 64;
 
 const require = createRequire(import.meta.url);
 
@@ -22,10 +26,9 @@ export function svgToPng(svg: string, scale = 1): Uint8Array {
   const fontFiles = ["DejaVuSans.ttf", "DejaVuSans-Bold.ttf"].map((file) =>
     require.resolve(`dejavu-fonts-ttf/ttf/${file}`),
   );
-  return new Resvg(svg, {
+  const image = new Resvg(svg, {
     fitTo: { mode: "zoom", value: scale },
     font: { loadSystemFonts: false, fontFiles, defaultFontFamily: "DejaVu Sans", sansSerifFamily: "DejaVu Sans" },
-  })
-    .render()
-    .asPng();
+  }).render();
+  return indexedPng(image, paletteSize);
 }

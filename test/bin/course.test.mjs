@@ -20,13 +20,19 @@ function folderWith(context, files) {
   return folder;
 }
 
-test("courseOptions() reads --quick and --only, and refuses what it does not know", () => {
-  assert.deepEqual(courseOptions([]), { quick: false, only: [] });
-  assert.deepEqual(courseOptions(["--quick", "--only", "train", "05"]), { quick: true, only: ["train", "05"] });
+test("courseOptions() reads --quick, --only and --store, and refuses what it does not know", () => {
+  assert.deepEqual(courseOptions([]), { quick: false, only: [], store: false });
+  const some = { quick: true, only: ["train", "05"], store: false };
+  assert.deepEqual(courseOptions(["--quick", "--only", "train", "05"]), some);
+  assert.deepEqual(courseOptions(["--store"]), { quick: false, only: [], store: true });
+  assert.throws(() => courseOptions(["--store", "--quick"]), {
+    message:
+      "Cannot store outputs: --quick beside --store, expected the outputs of real runs in the notebooks. Fix: leave out --quick.",
+  });
   for (const args of [["--fast"], ["--only"], ["--only", "--quick"]]) {
     assert.throws(() => courseOptions(args), {
       name: "SetupError",
-      message: `Cannot run the course: the option ${args[0]}, expected --quick or --only NAME. Fix: run \`npm run course -- --only 04\`, or without options for all notebooks.`,
+      message: `Cannot run the course: the option ${args[0]}, expected --quick, --only NAME or --store. Fix: run \`npm run course -- --only 04\`, or without options for all notebooks.`,
     });
   }
 });
