@@ -114,8 +114,10 @@ async function* trainPrepared(prepared: PreparedRun, options: TrainOptions): Asy
     };
     await log.append(start);
     yield log.history.length > 0 ? { ...start, history: log.history } : start;
-    // A run that goes on has said what there is to say about the data.
-    const warnings = point ? [...point.warnings, ...engineWarning(point.checkpoint, engine)] : data.remarks;
+    // A run that goes on has said what there is to say about model and data.
+    const warnings = point
+      ? [...point.warnings, ...engineWarning(point.checkpoint, engine)]
+      : [...(model.notes ?? []), ...data.remarks];
     for (const message of warnings) {
       const warning: TrainEvent = { type: "warning", message };
       await log.append(warning);

@@ -50,6 +50,7 @@ export type { GenerateOptions } from "./generate/options.js";
 export type { SamplingOptions } from "./generate/sampler.js";
 export { type SideBySideRow, sideBySide } from "./generate/side-by-side.js";
 export { type MeasuredLoss, openModel, type TextModel, type TextToken } from "./generate/text-model.js";
+export { HubError, type HubFault } from "./hub/errors.js";
 export { type HubSettings, hubSettings } from "./hub/settings.js";
 // Exercises of the course.
 export { type Checked, check } from "./learn/check.js";

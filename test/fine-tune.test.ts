@@ -14,6 +14,7 @@ import { listCheckpoints, loadCheckpoint } from "../src/train/checkpoint.js";
 import type { EvaluationEvent, FinishEvent, TrainEvent } from "../src/train/events.js";
 import { readRunLog } from "../src/train/run-log.js";
 import { trainingCurves } from "../src/view/curves.js";
+import { startHub } from "./hub-server.js";
 
 const scratch = await mkdtemp(join(tmpdir(), "fledge-train-"));
 after(() => rm(scratch, { recursive: true }));
@@ -310,4 +311,22 @@ test("train() refuses to measure on what it learns, unless told to go on or to d
   assert.ok(ofType(warned, "warning").some(({ message }) => message.startsWith("Cannot measure this run")));
   const dropped = await collect(settings("dropped", { ...quick, deduplicate: true }), { dataset: leaky });
   assert.equal(ofType(dropped, "warning")[0]?.message, "Left out 20 of 40 documents, which repeat others.");
+});
+
+test("train() warns that a model of the Hub has another name now", async (t) => {
+  const files = {
+    "config.json": await readFile(join(modelName, "config.json")),
+    "tokenizer.json": await readFile(join(modelName, "tokenizer.json")),
+  };
+  const hub = await startHub({ "models/new/tiny": { files }, "models/old/tiny": { files: {}, renamedTo: "new/tiny" } });
+  const before = { ...process.env };
+  const { HF_HUB_OFFLINE: _, ...others } = before;
+  process.env = { ...others, HF_ENDPOINT: hub.endpoint, HF_HUB_CACHE: join(scratch, "hub") };
+  t.after(async () => {
+    process.env = before;
+    await hub.close();
+  });
+  const events = await collect(settings("renamed", { modelName: "old/tiny", maxSteps: 1 }));
+  const message = 'The model "old/tiny" is called "new/tiny" now. Use that name: another may take the old one.';
+  assert.ok(ofType(events, "warning").some((warning) => warning.message === message));
 });

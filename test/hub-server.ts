@@ -14,8 +14,10 @@ export interface ServedRepository {
   readonly revisions?: Readonly<Record<string, ServedRepository["files"]>>;
   /** Only a token that is in this list may read it; an empty list refuses every one. */
   readonly gatedFor?: readonly string[];
-  /** Everything is redirected to this name. */
+  /** Everything is redirected to this name, */
   readonly renamedTo?: string;
+  /** with this status; default 307, as the Hub does. */
+  readonly renamedBy?: 301 | 307;
 }
 
 /** What to do with one request instead of answering it. */
@@ -80,7 +82,7 @@ export async function startHub(repositories: Readonly<Record<string, ServedRepos
     if (!repository) return refuse(token ? 404 : 401, "RepoNotFound");
     if (repository.renamedTo !== undefined) {
       const location = (request.url ?? "").replace(place.name, repository.renamedTo);
-      return response.writeHead(307, { location }).end();
+      return response.writeHead(repository.renamedBy ?? 307, { location }).end();
     }
     const { gatedFor } = repository;
     const isOpen = !gatedFor || (token !== undefined && gatedFor.includes(token));

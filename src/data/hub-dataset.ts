@@ -182,5 +182,5 @@ async function bring(repository: Repository, name: string, { paths, notes }: Cho
   const files: { path: string; id: string }[] = [];
   for (const id of paths) files.push({ id, path: await repository.fetch(id) });
   const { licence } = await readCard(repository);
-  return { name, files, origin: repository.origin, licence, notes };
+  return { name, files, origin: repository.origin, licence, notes: [...repository.notes, ...notes] };
 }

@@ -151,9 +151,12 @@ async function readWhole(folder: string): Promise<ReadTokenizer> {
     throw new Error(
       problem({
         cannot: `load a tokenizer from "${folder}"`,
-        found: error.code === "ENOENT" ? "no tokenizer.json there" : `tokenizer.json cannot be read (${error.code})`,
-        expected: "a model folder with a readable tokenizer.json",
-        fix: "give the folder that holds config.json and tokenizer.json",
+        found:
+          error.code === "ENOENT"
+            ? "neither tokenizer.json nor both vocab.json and merges.txt there"
+            : `tokenizer.json cannot be read (${error.code})`,
+        expected: "a model folder with a readable tokenizer.json, or GPT-2's older pair of files",
+        fix: "give the folder that holds config.json and these files, or copy them there from the model that it was trained from",
       }),
       { cause: error },
     );

@@ -32,7 +32,17 @@ export type HubFault =
   | "damaged" // what arrived is not what was announced
   | "disk"; // no room for it
 
-/** An error of the Hub; `fault` tells them apart. */
+/**
+ * An error of the Hub; `fault` tells them apart.
+ *
+ * @example
+ * const settings = { ...hubSettings(), offline: true };
+ * const texts = await loadDataset("owner/texts", { settings }).catch((error: unknown) => {
+ *   if (error instanceof HubError && error.fault === "offline") return loadDataset("sotu", { maxDocuments: 3 });
+ *   throw error;
+ * });
+ * texts.documents.length; // 3
+ */
 export class HubError extends Error {
   override readonly name = "HubError";
 

@@ -30,6 +30,8 @@ export interface Repository extends RepositoryName {
   readonly folder: string;
   /** Name, page, revision and commit in words. */
   readonly origin: string;
+  /** What its user should know, such as that it has another name now. */
+  readonly notes: readonly string[];
   /**
    * Brings one file.
    *
@@ -61,13 +63,16 @@ export async function openRepository(name: RepositoryName, options: RepositoryOp
   const client = new HubClient(settings);
   try {
     const { commit, files, presentName, isOnline } = await look(client, cache, name);
-    const renamed = presentName.toLowerCase() === name.name.toLowerCase() ? "" : `, now ${presentName}`;
+    const isRenamed = presentName.toLowerCase() !== name.name.toLowerCase();
+    const renamed = isRenamed ? `, now ${presentName}` : "";
+    const note = `The ${name.kind} "${name.name}" is called "${presentName}" now. Use that name: another may take the old one.`;
     return {
       ...name,
       commit,
       files,
       folder: cache.snapshot(commit),
       origin: `${pageOf(settings.endpoint, name)}${renamed}, revision ${name.revision}, commit ${commit}`,
+      notes: isRenamed ? [note] : [],
       fetch: async (file) => {
         checkPath(name, file);
         const path = cache.snapshot(commit, file);

@@ -22,6 +22,8 @@ export interface FoundModel {
   readonly origin: string;
   /** What its card states. */
   readonly licence: string;
+  /** What its user should know, such as that it has another name now; absent where there is nothing. */
+  readonly notes?: readonly string[];
 }
 
 /** How to get a model of the Hub. */
@@ -79,7 +81,8 @@ async function downloadModel(name: string, options: FindModelOptions): Promise<F
     for (const file of SMALL_FILES) if (there.has(file)) await repository.fetch(file);
     const { licence } = await readCard(repository);
     if (weights) for (const file of await weightFiles(repository, there)) await repository.fetch(file);
-    return { folder: repository.folder, origin: repository.origin, licence };
+    const { folder, origin, notes } = repository;
+    return { folder, origin, licence, ...(notes.length > 0 && { notes }) };
   } finally {
     await repository.close();
   }

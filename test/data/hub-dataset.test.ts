@@ -1,12 +1,31 @@
 /** Datasets of the Hub by name: which files of a repository are read, from a Hub on loopback. */
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { promisify } from "node:util";
 import { loadDataset } from "../../src/data/dataset.js";
 import { hubSettings } from "../../src/hub/settings.js";
+import { packageRoot } from "../../src/paths.js";
 import { commitOf, startHub } from "../hub-server.js";
+
+const scratch = await mkdtemp(join(tmpdir(), "fledge-hub-dataset-"));
+
+// Parquet as pyarrow writes it, by compression; large enough to lie in the Hub's store for large files.
+const writeParquet = `
+import sys, pyarrow as pa, pyarrow.parquet as pq
+for codec in sys.argv[2:]:
+    rows = pa.table({"id": range(200), "content": [f"{codec} {i} " + "word " * (i % 9) for i in range(200)]})
+    pq.write_table(rows, f"{sys.argv[1]}/{codec}.parquet", compression=codec, row_group_size=50)
+`;
+const codecs = ["snappy", "gzip", "zstd"] as const;
+const python = join(packageRoot(), process.platform === "win32" ? ".venv/Scripts/python.exe" : ".venv/bin/python");
+await promisify(execFile)(python, ["-c", writeParquet, scratch, ...codecs]);
+const [snappy, gzip, zstd] = await Promise.all(codecs.map((codec) => readFile(join(scratch, `${codec}.parquet`))));
+const parquet = { snappy, gzip, zstd } as Record<(typeof codecs)[number], Buffer>;
+const written = (codec: string) => Array.from({ length: 200 }, (_, i) => `${codec} ${i} ${"word ".repeat(i % 9)}`);
 
 const row = (text: string) => `${JSON.stringify({ text })}\n`;
 const shakespeare = {
@@ -57,12 +76,26 @@ const hub = await startHub({
       "wikitext-103-raw-v1/train-0.jsonl": row("hundred and three"),
     },
   },
+  "datasets/old/plain": { files: {}, renamedTo: "owner/plain" },
+  "datasets/owner/columns": {
+    files: { "README.md": "---\nlicense: mit\n---\n", "data/train.parquet": parquet.zstd },
+    revisions: { "refs/convert/parquet": { "default/train/0000.parquet": parquet.snappy } },
+  },
+  "datasets/owner/parquet-script": {
+    files: { "load.py": "" },
+    revisions: {
+      "refs/convert/parquet": {
+        "plain_text/train/0000.parquet": parquet.snappy,
+        "plain_text/train/0001.parquet": parquet.gzip,
+        "plain_text/test/0000.parquet": parquet.zstd,
+      },
+    },
+  },
   "datasets/owner/script-only": { files: { "load.py": "", LICENSE: "text" } },
   "datasets/owner/plain": {
     files: { "README.md": "---\nlicense: cc0-1.0\n---\n", "poems.txt": "Roses.", "image.png": "x" },
   },
 });
-const scratch = await mkdtemp(join(tmpdir(), "fledge-hub-dataset-"));
 after(async () => {
   await hub.close();
   await rm(scratch, { recursive: true });
@@ -100,6 +133,28 @@ test("loadDataset() goes by what the card declares, and takes a subset by name",
   assert.ok(dataset.notes?.includes('Of 2 subsets, "large" is read.'));
   assert.deepEqual(await texts("owner/declared:small"), ["a"]);
   assert.deepEqual(await texts("owner/wikitext:wikitext-103-raw-v1"), ["hundred and three"]);
+});
+
+test("loadDataset() reads pyarrow's parquet of a repository, its own and what the Hub made of a script's", async () => {
+  const dataset = await loadDataset("owner/columns", { settings });
+  assert.deepEqual(
+    dataset.documents.map(({ text }) => text),
+    written("zstd"),
+  );
+  assert.equal(dataset.licence, "mit");
+  assert.ok(dataset.notes?.includes('The text is column "content": its name says so.'), dataset.notes?.join(" "));
+  assert.deepEqual(await texts("owner/columns", "refs/convert/parquet"), written("snappy"));
+  assert.deepEqual(await texts("owner/parquet-script"), [...written("snappy"), ...written("gzip")]);
+  const sample = await loadDataset("owner/parquet-script", { settings, maxDocuments: 5 });
+  assert.equal(sample.documents.length, 5);
+});
+
+test("loadDataset() says that a dataset has another name now", async () => {
+  const dataset = await loadDataset("old/plain", { settings });
+  assert.equal(dataset.documents[0]?.text, "Roses.");
+  assert.deepEqual(dataset.notes, [
+    'The dataset "old/plain" is called "owner/plain" now. Use that name: another may take the old one.',
+  ]);
 });
 
 test("loadDataset() asks for the subset where there is no usual one, and names the nearest", async () => {

@@ -119,7 +119,7 @@ test("encode() equals Python tokenizers on 10,000 strings of every script", { sk
 test("loadTokenizer() says what a folder lacks", async () => {
   await assert.rejects(loadTokenizer(join(folder, "nowhere")), {
     name: "Error",
-    message: `Cannot load a tokenizer from "${join(folder, "nowhere")}": no tokenizer.json there, expected a model folder with a readable tokenizer.json. Fix: give the folder that holds config.json and tokenizer.json.`,
+    message: `Cannot load a tokenizer from "${join(folder, "nowhere")}": neither tokenizer.json nor both vocab.json and merges.txt there, expected a model folder with a readable tokenizer.json, or GPT-2's older pair of files. Fix: give the folder that holds config.json and these files, or copy them there from the model that it was trained from.`,
   });
 });
 
@@ -128,7 +128,7 @@ test("loadTokenizer() says when the file cannot be read", async () => {
   await mkdir(join(odd, "tokenizer.json"), { recursive: true });
   await assert.rejects(loadTokenizer(odd), {
     name: "Error",
-    message: `Cannot load a tokenizer from "${odd}": tokenizer.json cannot be read (EISDIR), expected a model folder with a readable tokenizer.json. Fix: give the folder that holds config.json and tokenizer.json.`,
+    message: `Cannot load a tokenizer from "${odd}": tokenizer.json cannot be read (EISDIR), expected a model folder with a readable tokenizer.json, or GPT-2's older pair of files. Fix: give the folder that holds config.json and these files, or copy them there from the model that it was trained from.`,
   });
 });
 

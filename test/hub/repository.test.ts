@@ -24,6 +24,7 @@ const files: ServedRepository["files"] = {
 const hub = await startHub({
   "models/openai-community/gpt2": { files, revisions: { "refs/pr/2": { "config.json": "{}" }, v1: files } },
   "models/gpt2": { files: {}, renamedTo: "openai-community/gpt2" },
+  "models/openai/gpt2": { files: {}, renamedTo: "openai-community/gpt2", renamedBy: 301 },
   "models/loop/a": { files: {}, renamedTo: "loop/a" },
   "models/gated/model": { files, gatedFor: ["hf_friend"] },
   "datasets/owner/texts": { files: { "train.jsonl": '{"text":"a"}\n' } },
@@ -103,14 +104,19 @@ test("openRepository() takes pull requests, tags and commits for revisions", asy
   assert.ok(refs.includes("refs/pr/2"));
 });
 
-test("openRepository() follows a renamed repository and says its present name", async () => {
-  const at = settings();
-  const repository = await openRepository({ ...gpt2, name: "gpt2" }, { settings: at });
-  assert.match(repository.origin, /\/gpt2, now openai-community\/gpt2, revision main/);
-  assert.deepEqual(await readFile(await repository.fetch("model.safetensors")), weights);
-  await repository.close();
-  assert.deepEqual(await readdir(at.cacheFolder), ["models--gpt2"]);
-});
+for (const [name, status] of [["gpt2", 307] as const, ["openai/gpt2", 301] as const]) {
+  test(`openRepository() follows a repository renamed by ${status} and says its present name`, async () => {
+    const at = settings();
+    const repository = await openRepository({ ...gpt2, name }, { settings: at });
+    assert.ok(repository.origin.includes(`/${name}, now openai-community/gpt2, revision main`), repository.origin);
+    assert.deepEqual(repository.notes, [
+      `The model "${name}" is called "openai-community/gpt2" now. Use that name: another may take the old one.`,
+    ]);
+    assert.deepEqual(await readFile(await repository.fetch("model.safetensors")), weights);
+    await repository.close();
+    assert.deepEqual(await readdir(at.cacheFolder), [`models--${name.replace("/", "--")}`]);
+  });
+}
 
 test("openRepository() sends the token to the Hub and never to the store that it redirects to", async () => {
   await fetchFile("model.safetensors", settings({ token: "hf_secret" }));

@@ -51,6 +51,9 @@ test("loadPretrained() brings a model of the Hub by name, only what it needs, an
     const model = await loadPretrained(name, { settings, onProgress: ({ file }) => progress.push(file) });
     assert.deepEqual(model.weights, (await loadPretrained(goldenFolder)).weights);
     assert.equal(model.licence, "apache-2.0");
+    // GPT-2's old names without owner; train() warns with these notes (fine-tune.ts).
+    assert.equal(model.notes?.length ?? 0, name.includes("/") ? 0 : 1);
+    if (model.notes) assert.match(model.notes[0] ?? "", /^The model ".+" is called "[\w-]+\/.+" now\. Use that name/);
     assert.ok(model.origin.endsWith(`revision main, commit ${commitOf(whole)}`), model.origin);
     assert.deepEqual((await readdir(model.folder)).sort(), [
       "README.md",
