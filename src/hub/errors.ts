@@ -37,7 +37,7 @@ export type HubFault =
  *
  * @example
  * const settings = { ...hubSettings(), offline: true };
- * const texts = await loadDataset("owner/texts", { settings }).catch((error: unknown) => {
+ * const texts = await loadDataset("owner/texts", { settings }).catch((error) => {
  *   if (error instanceof HubError && error.fault === "offline") return loadDataset("sotu", { maxDocuments: 3 });
  *   throw error;
  * });
