@@ -14,6 +14,8 @@ const NUMBERS = {
   "top-p": "topP",
   "min-p": "minP",
   "repetition-penalty": "repetitionPenalty",
+  "frequency-penalty": "frequencyPenalty",
+  "presence-penalty": "presencePenalty",
   "no-repeat-ngram": "noRepeatNgram",
   beams: "beams",
   "length-penalty": "lengthPenalty",
@@ -27,6 +29,8 @@ export const samplingHelp = `  --max-new-tokens N       tokens to add at most
   --top-p X                only the likeliest that together reach X (0.95)
   --min-p X                only those at least X times as likely as the likeliest (0)
   --repetition-penalty X   above 1 avoids what is already there (1)
+  --frequency-penalty X    makes a token rarer with each time that it was written (0)
+  --presence-penalty X     makes a token rarer once it was written (0)
   --no-repeat-ngram N      no run of N tokens twice; 0 allows it (0)
   --seed N                 same seed, same text (42)
   --stop TEXT              end before this text; may be given several times

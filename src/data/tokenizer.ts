@@ -33,6 +33,8 @@ export interface Tokenizer {
   readonly sha256: string;
   /** Text to ids; nothing is added at either end. A lone surrogate counts as U+FFFD. */
   encode(text: string): Uint32Array;
+  /** UTF-8 bytes of a token, which may be part of a character. Throws RangeError for an unknown id. */
+  bytesOf(id: number): Uint8Array;
   /** Ids to text, special tokens included; bytes that are no UTF-8 become U+FFFD. Throws RangeError for an unknown id. */
   decode(ids: ArrayLike<number>): string;
 }
@@ -98,19 +100,21 @@ class ByteLevelTokenizer implements Tokenizer {
     return ids.toArray();
   }
 
+  bytesOf(id: number): Uint8Array {
+    const bytes = this.#bytesOf[id];
+    if (bytes) return bytes;
+    throw new RangeError(
+      problem({
+        cannot: "decode tokens",
+        found: `id ${id}`,
+        expected: `integers from 0 to ${this.vocabularySize - 1}`,
+        fix: "decode with the tokenizer that encoded the text",
+      }),
+    );
+  }
+
   decode(ids: ArrayLike<number>): string {
-    const parts = Array.from(ids, (id) => {
-      const bytes = this.#bytesOf[id];
-      if (bytes) return bytes;
-      throw new RangeError(
-        problem({
-          cannot: "decode tokens",
-          found: `id ${id}`,
-          expected: `integers from 0 to ${this.vocabularySize - 1}`,
-          fix: "decode with the tokenizer that encoded the text",
-        }),
-      );
-    });
+    const parts = Array.from(ids, (id) => this.bytesOf(id));
     return new TextDecoder("utf-8", { ignoreBOM: true }).decode(Buffer.concat(parts));
   }
 

@@ -91,7 +91,7 @@ function extend(running: readonly Beam[], logits: Float32Array, prompt: readonly
   const count = 2 * running.length;
   const all = running.flatMap(({ tokens, score }, parent) => {
     const logs = Float32Array.from(logProbabilities(logits.subarray(parent * V, (parent + 1) * V)));
-    const scores = withoutRepetition(logs, [...prompt, ...tokens], options.sampling);
+    const scores = withoutRepetition(logs, [...prompt, ...tokens], options.sampling, prompt.length);
     return likeliest(scores, count).map((id) => ({ parent, id, score: score + (scores[id] ?? -Infinity) }));
   });
   // sort() is stable: of equal scores the lower beam, then the lower id, comes first.

@@ -102,6 +102,7 @@ class Row {
   private readonly tokens: number[];
   private readonly random;
   private readonly text: TextAssembler;
+  private readonly promptLength: number;
   private written = 0;
   finished = false;
 
@@ -113,6 +114,7 @@ class Row {
     private readonly options: ResolvedOptions,
   ) {
     this.tokens = [...prompt];
+    this.promptLength = prompt.length;
     this.context = prompt.slice(-writer.positions);
     this.random = seededRandom(seed);
     this.text = new TextAssembler(writer.tokenizer, options.stops);
@@ -120,7 +122,7 @@ class Row {
 
   choose(logits: Float32Array): GeneratedPiece {
     const { sampling, maxNewTokens, alternatives } = this.options;
-    const id = sampleToken(logits, sampling, () => this.random.uniform(), this.tokens);
+    const id = sampleToken(logits, sampling, () => this.random.uniform(), this.tokens, this.promptLength);
     this.tokens.push(id);
     this.context.push(id);
     if (id === this.writer.tokenizer.endOfTextId) return this.end("stop", this.text.finish().text, []);

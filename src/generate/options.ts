@@ -42,9 +42,10 @@ export interface ResolvedOptions {
  */
 export function resolveOptions(options: GenerateOptions): ResolvedOptions {
   const { maxNewTokens = 60, seed = 42, stop = [], beams = 1, lengthPenalty = 1, alternatives, signal } = options;
-  const { temperature, topK, topP, minP, repetitionPenalty = 1, noRepeatNgram = 0 } = options;
+  const { temperature, topK, topP, minP, repetitionPenalty, frequencyPenalty, presencePenalty, noRepeatNgram } =
+    options;
   const drawing = { temperature, topK, topP, minP };
-  const sampling = { ...defined(drawing), repetitionPenalty, noRepeatNgram };
+  const sampling = defined({ ...drawing, repetitionPenalty, frequencyPenalty, presencePenalty, noRepeatNgram });
   checkSamplingOptions(sampling);
   if (!isCount(maxNewTokens, 1)) throw refuse(`maxNewTokens ${maxNewTokens}`, "an integer ≥ 1", "set maxNewTokens: 60");
   if (!Number.isSafeInteger(seed)) throw refuse(`seed ${seed}`, "an integer", "set seed: 42");

@@ -2,7 +2,7 @@
  * Choosing the next token. In: logits over the vocabulary, the tokens so far, and how adventurous to be. Out: one token id.
  * Pure functions: random numbers come from the caller. They run no model. Order of steps as in transformers' generate():
  * repetition penalty (Keskar et al. 2019), repeated n-grams, temperature, top-k, top-p (Holtzman et al. 2020), min-p
- * (Nguyen et al. 2024).
+ * (Nguyen et al. 2024). OpenAI's two penalties follow the first; formula: the API's guide on text generation.
  */
 import { problem } from "../message.js";
 
@@ -18,6 +18,10 @@ export interface SamplingOptions {
   readonly minP?: number;
   /** Makes tokens that stand in the text less likely: a positive logit is divided by it, a negative one multiplied. Default 1. */
   readonly repetitionPenalty?: number;
+  /** Taken from a token's logit for each time that it was written after the prompt; below 0 it invites. Default 0. */
+  readonly frequencyPenalty?: number;
+  /** Taken once from the logit of each token that was written after the prompt; below 0 it invites. Default 0. */
+  readonly presencePenalty?: number;
   /** No run of this many tokens comes twice, the prompt included; 0 allows all. Default 0. */
   readonly noRepeatNgram?: number;
 }
@@ -29,6 +33,7 @@ export interface SamplingOptions {
  * @param options see {@link SamplingOptions}.
  * @param random gives numbers in [0, 1); called once, and not at all when only one token is left.
  * @param tokens the text so far, prompt included; only the repetition options look at it.
+ * @param promptLength how many of the tokens are the prompt, which the penalties of frequency and presence do not count.
  * @returns a token id; of equal logits the lowest id is the likelier when one must go first.
  * @throws RangeError for an option out of range, or logits that are NaN, +Infinity or all -Infinity.
  * @example
@@ -39,8 +44,9 @@ export function sampleToken(
   options: SamplingOptions,
   random: () => number,
   tokens: readonly number[] = [],
+  promptLength = 0,
 ): number {
-  const { ids, probabilities } = tokenProbabilities(logits, options, tokens);
+  const { ids, probabilities } = tokenProbabilities(logits, options, tokens, promptLength);
   const first = ids[0] ?? 0;
   if (ids.length === 1) return first;
   const target = random();
@@ -69,10 +75,11 @@ export function tokenProbabilities(
   logits: Float32Array,
   options: SamplingOptions,
   tokens: readonly number[] = [],
+  promptLength = 0,
 ): TokenProbabilities {
   checkSamplingOptions(options);
   const { temperature = 1, topK = 0, topP = 1, minP = 0 } = options;
-  const scores = withoutRepetition(logits, tokens, options);
+  const scores = withoutRepetition(logits, tokens, options, promptLength);
   const best = argmax(scores);
   if (temperature === 0) return { ids: Uint32Array.of(best), probabilities: Float64Array.of(1) };
   const max = scores[best] ?? 0;
@@ -93,23 +100,33 @@ export function tokenProbabilities(
 }
 
 /**
- * Logits after the repetition penalty and the ban on repeated n-grams.
+ * Logits after the penalties and the ban on repeated n-grams.
  *
  * @param logits [V]; not changed.
  * @param tokens the text so far.
- * @returns [V]; the same array when neither option is on.
+ * @param promptLength how many of them are the prompt.
+ * @returns [V]; the same array when none of the options is on.
  */
 export function withoutRepetition(
   logits: Float32Array,
   tokens: readonly number[],
-  { repetitionPenalty = 1, noRepeatNgram = 0 }: SamplingOptions,
+  { repetitionPenalty = 1, frequencyPenalty = 0, presencePenalty = 0, noRepeatNgram = 0 }: SamplingOptions,
+  promptLength = 0,
 ): Float32Array {
-  if (tokens.length === 0 || (repetitionPenalty === 1 && noRepeatNgram === 0)) return logits;
+  const isOff = repetitionPenalty === 1 && frequencyPenalty === 0 && presencePenalty === 0 && noRepeatNgram === 0;
+  if (tokens.length === 0 || isOff) return logits;
   const scores = logits.slice();
   if (repetitionPenalty !== 1) {
     for (const id of new Set(tokens)) {
       const score = scores[id] ?? 0;
       if (id < scores.length) scores[id] = score < 0 ? score * repetitionPenalty : score / repetitionPenalty;
+    }
+  }
+  if (frequencyPenalty !== 0 || presencePenalty !== 0) {
+    const counts = new Map<number, number>();
+    for (const id of tokens.slice(promptLength)) counts.set(id, (counts.get(id) ?? 0) + 1);
+    for (const [id, count] of counts) {
+      if (id < scores.length) scores[id] = (scores[id] ?? 0) - count * frequencyPenalty - presencePenalty;
     }
   }
   if (noRepeatNgram > 0) {
@@ -128,6 +145,7 @@ export function withoutRepetition(
 /** Refuses sampling options that are out of range, so that a long generation fails at its start. */
 export function checkSamplingOptions(options: SamplingOptions): void {
   const { temperature = 1, topK = 0, topP = 1, minP = 0, repetitionPenalty = 1, noRepeatNgram = 0 } = options;
+  const { frequencyPenalty = 0, presencePenalty = 0 } = options;
   const refuse = (name: string, value: number, expected: string, fix: string): RangeError =>
     new RangeError(problem({ cannot: `use ${name}`, found: String(value), expected, fix: `set ${name}: ${fix}` }));
   if (!(temperature >= 0 && temperature < Infinity)) {
@@ -138,6 +156,9 @@ export function checkSamplingOptions(options: SamplingOptions): void {
   if (!(minP >= 0 && minP <= 1)) throw refuse("minP", minP, "a number from 0 to 1", "0.05, or 0 for all");
   if (!(repetitionPenalty > 0 && repetitionPenalty < Infinity)) {
     throw refuse("repetitionPenalty", repetitionPenalty, "a number above 0", "1.2, or 1 for none");
+  }
+  for (const [name, value] of Object.entries({ frequencyPenalty, presencePenalty })) {
+    if (!Number.isFinite(value)) throw refuse(name, value, "a number", "0.5, or 0 for none");
   }
   if (!isCount(noRepeatNgram)) {
     throw refuse("noRepeatNgram", noRepeatNgram, "an integer of 0 or more", "3, or 0 to allow all");

@@ -54,12 +54,12 @@ export class Answer {
     this.tokens[index]?.push(...tokens);
     const reason = finishReason ?? null;
     this.reasons[index] = reason;
-    const logprobs = this.logprobs(tokens, offset);
+    const logprobs = this.request.kind === "chat" ? this.chatLogprobs(tokens) : this.logprobs(tokens, offset);
     if (shown === "" && reason === null && logprobs === null) return undefined;
     if (this.request.kind === "completion") {
       return this.chunk([{ index, text: shown, logprobs, finish_reason: reason }]);
     }
-    return this.chunk([{ index, delta: shown === "" ? {} : { content: shown }, finish_reason: reason }]);
+    return this.chunk([{ index, delta: shown === "" ? {} : { content: shown }, logprobs, finish_reason: reason }]);
   }
 
   /** The last chunk of a stream that was asked for usage. */
@@ -72,7 +72,8 @@ export class Answer {
     const choices = this.texts.map((text, index) => {
       const finish_reason = this.reasons[index];
       if (this.request.kind === "chat") {
-        return { index, message: { role: "assistant", content: text, refusal: null }, logprobs: null, finish_reason };
+        const logprobs = this.chatLogprobs(this.tokens[index] ?? []);
+        return { index, message: { role: "assistant", content: text, refusal: null }, logprobs, finish_reason };
       }
       return {
         index,
@@ -94,6 +95,18 @@ export class Answer {
     const prompt_tokens = this.request.prompts.reduce((sum, prompt) => sum + prompt.length, 0);
     const completion_tokens = this.tokens.reduce((sum, tokens) => sum + tokens.length, 0);
     return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens };
+  }
+
+  // A chat's form has the bytes of each token, since one may be part of a character.
+  private chatLogprobs(tokens: readonly GeneratedToken[]): object | null {
+    if (this.request.options.alternatives === undefined || tokens.length === 0) return null;
+    const entry = ({ id, logProbability }: GeneratedToken) => ({
+      token: this.tokenizer.decode([id]),
+      logprob: logProbability,
+      bytes: [...this.tokenizer.bytesOf(id)],
+    });
+    const content = tokens.map((token) => ({ ...entry(token), top_logprobs: (token.alternatives ?? []).map(entry) }));
+    return { content, refusal: null };
   }
 
   private logprobs(tokens: readonly GeneratedToken[], begin: number): object | null {

@@ -33,15 +33,16 @@ export interface RequestLimits {
 type Body = Readonly<Record<string, unknown>>;
 
 // Fields of both addresses that are followed.
-const FOLLOWED = ["model", "max_tokens", "temperature", "top_p", "n", "stream", "stream_options", "stop", "seed"];
+const FOLLOWED = [
+  ...["model", "max_tokens", "temperature", "top_p", "n", "stream", "stream_options", "stop", "seed"],
+  ...["presence_penalty", "frequency_penalty"],
+];
 // Our own, named as in transformers.
 const EXTENSIONS = ["top_k", "min_p", "repetition_penalty", "no_repeat_ngram_size"];
 // Fields that do not change the answer.
 const HARMLESS = ["user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"];
 // Fields that are accepted only at the value that changes nothing.
 const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
-  presence_penalty: [0],
-  frequency_penalty: [0],
   suffix: [""],
   best_of: [1],
   logit_bias: [],
@@ -79,9 +80,9 @@ export function parseCompletion(
  */
 export function parseChat(body: unknown, model: TextModel, modelId: string, limits: RequestLimits): ParsedRequest {
   const fields = checkFields(body, modelId, ["messages", "max_completion_tokens", "logprobs", "top_logprobs"]);
-  if (flag(fields, "logprobs") || fields.top_logprobs) {
-    throw invalid("logprobs", "logprobs are given at /v1/completions only.");
-  }
+  const logprobs = flag(fields, "logprobs");
+  const top = integer(fields, "top_logprobs", 0, 20);
+  if (top !== undefined && !logprobs) throw invalid("top_logprobs", "top_logprobs needs logprobs: true.");
   const prompt = encode(transcript(messagesOf(fields.messages)), model);
   const room = Math.max(1, model.config.positions - prompt.length);
   const asked = integer(fields, "max_completion_tokens", 1, Number.MAX_SAFE_INTEGER);
@@ -89,7 +90,12 @@ export function parseChat(body: unknown, model: TextModel, modelId: string, limi
   const stop = [...(options.stop ?? []), ...transcriptStops];
   return finish(
     fields,
-    { kind: "chat", prompts: [prompt], options: { ...options, stop }, echo: undefined },
+    {
+      kind: "chat",
+      prompts: [prompt],
+      options: { ...options, stop, ...(logprobs && { alternatives: top ?? 0 }) },
+      echo: undefined,
+    },
     model,
     limits,
   );
@@ -179,6 +185,8 @@ function sampling(fields: Body, defaultTokens: number): GenerateOptions {
     topK: integer(fields, "top_k", 0, 1e9),
     minP: number(fields, "min_p", 0, 1),
     repetitionPenalty: number(fields, "repetition_penalty", 0.01, 100),
+    presencePenalty: number(fields, "presence_penalty", -2, 2),
+    frequencyPenalty: number(fields, "frequency_penalty", -2, 2),
     noRepeatNgram: integer(fields, "no_repeat_ngram_size", 0, 1e6),
     // OpenAI's top_p of 0 is the likeliest token.
     ...(fields.top_p === 0 && { topK: 1 }),

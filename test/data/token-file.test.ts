@@ -26,6 +26,7 @@ function wrapped(changes: Partial<Tokenizer>): Tokenizer {
   const { vocabularySize, endOfTextId, sha256, folder } = tokenizer;
   const methods = {
     encode: (text: string) => tokenizer.encode(text),
+    bytesOf: (id: number) => tokenizer.bytesOf(id),
     decode: (ids: ArrayLike<number>) => tokenizer.decode(ids),
   };
   return { vocabularySize, endOfTextId, sha256, folder, ...methods, ...changes };

@@ -28,5 +28,6 @@ export const characters: Tokenizer = {
   folder: "",
   sha256: "",
   encode: (text) => Uint32Array.from(text, (character) => (character === "¶" ? 96 : character.charCodeAt(0) - 32)),
+  bytesOf: (id) => Buffer.from(characters.decode([id])),
   decode: (ids) => Array.from(ids, (id) => (id === 96 ? "¶" : String.fromCharCode(id + 32))).join(""),
 };

@@ -125,3 +125,29 @@ test("sampleToken() refuses logits that are not numbers", () => {
   refuse([-Infinity, -Infinity], /-Infinity for every token/);
   refuse([], /no logits/);
 });
+
+test("tokenProbabilities() takes OpenAI's penalties from the logits of what was written after the prompt", () => {
+  const logits = Float32Array.of(2, 2, 2, 2, -Infinity);
+  // Prompt 0, 1; then 1 once and 2 three times; 4 must not come.
+  const tokens = [0, 1, 1, 2, 2, 2, 4];
+  const { ids, probabilities } = tokenProbabilities(
+    logits,
+    { frequencyPenalty: 0.5, presencePenalty: 0.25 },
+    tokens,
+    2,
+  );
+  const odds = [0, 0.75, 1.75, 0].map((penalty) => Math.exp(-penalty));
+  const sum = odds.reduce((total, odd) => total + odd, 0);
+  assert.deepEqual([...ids].slice(0, 4), [0, 1, 2, 3]);
+  odds.forEach((odd, id) => {
+    assert.ok(Math.abs((probabilities[id] ?? 0) - odd / sum) < 1e-12, `token ${id}`);
+  });
+  assert.equal(probabilities[4] ?? 0, 0);
+  assert.equal(logits[1], 2, "the logits are not changed");
+  const invited = tokenProbabilities(logits, { frequencyPenalty: -1 }, [3], 0);
+  assert.ok((invited.probabilities[3] ?? 0) > (invited.probabilities[0] ?? 1));
+  assert.throws(() => tokenProbabilities(logits, { presencePenalty: Number.NaN }), {
+    name: "RangeError",
+    message: "Cannot use presencePenalty: NaN, expected a number. Fix: set presencePenalty: 0.5, or 0 for none.",
+  });
+});

@@ -133,6 +133,50 @@ test("chat.completions.create() continues the transcript, whole and streamed, up
   assert.equal(text, message?.content);
 });
 
+test("chat.completions.create() gives logarithms of probabilities, the same whole and streamed", async () => {
+  const chat = {
+    model: "fledge-base",
+    messages: [{ role: "user" as const, content: "What of the army?" }],
+    ...{ max_completion_tokens: 12, temperature: 0, logprobs: true, top_logprobs: 2 },
+  };
+  const whole = await client.chat.completions.create(chat);
+  const content = whole.choices[0]?.logprobs?.content ?? [];
+  const text = Buffer.from(content.flatMap(({ bytes }) => bytes ?? [])).toString();
+  assert.equal(text.trimStart(), whole.choices[0]?.message.content);
+  const before = [...model.tokenizer.encode("User: What of the army?\nAssistant:")];
+  assert.ok(content.length > 0);
+  for (const { token, logprob, top_logprobs } of content) {
+    const logits = await model.nextLogits(before);
+    const best = Math.max(...logits);
+    const sum = logits.reduce((total, logit) => total + Math.exp(logit - best), 0);
+    assert.equal(token, model.tokenizer.decode([logits.indexOf(best)]));
+    assert.ok(Math.abs(logprob + Math.log(sum)) < 1e-4, `${logprob} for ${token}`);
+    assert.equal(top_logprobs.length, 2);
+    assert.deepEqual([top_logprobs[0]?.token, top_logprobs[0]?.logprob], [token, logprob], "greedy: the likeliest");
+    before.push(logits.indexOf(best));
+  }
+  const streamed: unknown[] = [];
+  for await (const chunk of await client.chat.completions.create({ ...chat, stream: true }))
+    streamed.push(...(chunk.choices[0]?.logprobs?.content ?? []));
+  assert.deepEqual(streamed, content);
+});
+
+test("completions.create() and chat follow presence_penalty and frequency_penalty, as generate() does", async () => {
+  const penalties = { presence_penalty: 1.5, frequency_penalty: 2 };
+  const options = { temperature: 0, maxNewTokens: 40 };
+  const { choices } = await client.completions.create({ ...ask, ...penalties, max_tokens: 40 });
+  const expected = await model.generate(ask.prompt, { ...options, presencePenalty: 1.5, frequencyPenalty: 2 });
+  assert.equal(ask.prompt + choices[0]?.text, expected);
+  assert.notEqual(expected, await model.generate(ask.prompt, options));
+  const messages = [{ role: "user" as const, content: "What of the army?" }];
+  const chat = { model: "fledge-base", messages, max_completion_tokens: 40, temperature: 0 };
+  const answers = await Promise.all(
+    [{}, penalties].map((more) => client.chat.completions.create({ ...chat, ...more })),
+  );
+  const [plain, varied] = answers.map((answer) => answer.choices[0]?.message.content);
+  assert.notEqual(varied, plain);
+});
+
 const refused: [Record<string, unknown>, number, RegExp][] = [
   [{ model: "gpt-4" }, 404, /The model "gpt-4" does not exist, expected "fledge-base"/],
   [{ temperature: 3 }, 400, /temperature must be a number from 0 to 2/],
@@ -142,7 +186,7 @@ const refused: [Record<string, unknown>, number, RegExp][] = [
   [{ n: 17 }, 400, /n must be an integer from 1 to 16/],
   [{ n: 9, prompt: ["a", "b"] }, 400, /at most 16 answers a request/],
   [{ stop: ["a", ""] }, 400, /stop must be a string or a list of at most 4/],
-  [{ presence_penalty: 1 }, 400, /presence_penalty is not supported/],
+  [{ presence_penalty: 3 }, 400, /presence_penalty must be a number from -2 to 2/],
   [{ logit_bias: { 5: 1 } }, 400, /logit_bias is not supported/],
   [{ tempreature: 1 }, 400, /Unrecognized request argument supplied: tempreature/],
   [{ logprobs: 6 }, 400, /logprobs must be an integer from 0 to 5/],
@@ -175,8 +219,12 @@ test("chat.completions.create() refuses messages that are none", async () => {
     /content must be a string or a list of text parts/,
   );
   await assert.rejects(
-    create([{ role: "user", content: "x" }], { logprobs: true }),
-    /logprobs are given at \/v1\/completions only/,
+    create([{ role: "user", content: "x" }], { top_logprobs: 2 }),
+    /top_logprobs needs logprobs: true/,
+  );
+  await assert.rejects(
+    create([{ role: "user", content: "x" }], { logprobs: true, top_logprobs: 21 }),
+    /top_logprobs must be an integer from 0 to 20/,
   );
   await assert.rejects(create([{ role: "user", content: "word ".repeat(600) }]), /maximum context length/);
 });
