@@ -9,6 +9,7 @@ import { dirname, join, resolve } from "node:path";
 import { checkPlan } from "./config/contradictions.js";
 import type { TrainingConfig } from "./config.js";
 import { chooseEngine, choosePrecision } from "./engine/choose.js";
+import type { CompileEvent } from "./engine/watch-compile.js";
 import { type CardSamples, modelCard } from "./export/card.js";
 import { drawSamples } from "./export/card-samples.js";
 import { checkModelFolder, saveModelFolder } from "./export/huggingface.js";
@@ -17,7 +18,8 @@ import { trainingSampler } from "./generate/training-samples.js";
 import { parameterCount } from "./model/gpt2-config.js";
 import { type PreparedRun, type PrepareOptions, prepareRun } from "./prepare.js";
 import { checkpointBytes } from "./train/checkpoint.js";
-import type { FinishEvent, StartEvent, TrainEvent } from "./train/events.js";
+import type { FinishEvent, NoticeEvent, StartEvent, TrainEvent } from "./train/events.js";
+import { withNotices } from "./train/notices.js";
 import { checkWritable, openOutputDir } from "./train/output-dir.js";
 import { checkMemory } from "./train/preflight.js";
 import { predictSeconds } from "./train/preflight-measure.js";
@@ -50,7 +52,7 @@ const wallSeconds = () => Date.now() / 1000;
  * `resume: true` goes on exactly where it stopped.
  *
  * @param settings knobs to change; see `TrainingConfig` for defaults and ranges
- * @yields `start`, then `evaluation` (step 0 is the model before training), `step`, `log`, `checkpoint` …, last `finish`
+ * @yields notices of downloads and compiling as they come; `start`, then `evaluation` (step 0 is the model before training), `step`, `log`, `checkpoint` …, last `finish`
  * @throws RangeError, TypeError or Error, each saying what to change, before anything on disk is touched
  * @example
  * for await (const event of train({ modelName: "fledge-base", datasetName: "my-texts/", blockSize: 64, maxSteps: 2 })) {
@@ -61,20 +63,36 @@ export async function* train(
   settings: Partial<TrainingConfig> = {},
   options: TrainOptions = {},
 ): AsyncGenerator<TrainEvent> {
+  yield* withNotices((tell) => trainTelling(settings, options, tell));
+}
+
+async function* trainTelling(
+  settings: Partial<TrainingConfig>,
+  options: TrainOptions,
+  tell: (notice: NoticeEvent) => void,
+): AsyncGenerator<TrainEvent> {
   const signal = options.signal ?? notebookSignal();
-  const prepared = options.prepared ?? (await prepareRun(settings, options));
+  const onProgress: TrainOptions["onProgress"] = (progress) => {
+    options.onProgress?.(progress);
+    tell(progress);
+  };
+  const prepared = options.prepared ?? (await prepareRun(settings, { ...options, onProgress }));
   const finalModelDir = resolve(prepared.config.finalModelDir);
   await checkModelFolder(finalModelDir);
   await checkWritable(dirname(finalModelDir), `save the model in ${finalModelDir}`);
   const outputDir = await openOutputDir(prepared.config.outputDir);
   try {
-    yield* trainPrepared(prepared, { ...options, ...(signal && { signal }) });
+    yield* trainPrepared(prepared, { ...options, ...(signal && { signal }) }, tell);
   } finally {
     await outputDir.close();
   }
 }
 
-async function* trainPrepared(prepared: PreparedRun, options: TrainOptions): AsyncGenerator<TrainEvent> {
+async function* trainPrepared(
+  prepared: PreparedRun,
+  options: TrainOptions,
+  onCompile: (event: CompileEvent) => void,
+): AsyncGenerator<TrainEvent> {
   const { config, model, data, plan } = prepared;
   const { dataset, tokenizerHash, splitHash } = data;
   const hashes = { model: model.sha256, data: dataset.sha256, tokenizer: tokenizerHash, split: splitHash };
@@ -87,6 +105,7 @@ async function* trainPrepared(prepared: PreparedRun, options: TrainOptions): Asy
   await checkFreeSpace(`save checkpoints in ${config.outputDir}`, config.outputDir, checkpointBytes(model.weights));
   const bytes = checkMemory(modelConfig, config, choosePrecision(config.mixedPrecision).precision);
   const { engine, reason } = await chooseEngine({
+    onCompile,
     mixedPrecision: config.mixedPrecision,
     ...(config.engine === "auto" ? {} : { engine: config.engine }),
   });

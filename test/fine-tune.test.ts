@@ -63,8 +63,10 @@ function ofType<Type extends TrainEvent["type"]>(events: readonly TrainEvent[], 
 const whole = await collect(settings("whole"));
 
 test("train() starts with the base model's loss, learns, and ends with a finished folder", async () => {
-  const said = whole.filter(({ type }) => type !== "warning");
+  const said = whole.filter(({ type }) => type !== "warning" && type !== "compile");
   assert.deepEqual([said[0]?.type, said[1]?.type, said.at(-1)?.type], ["start", "preflight", "finish"]);
+  const compiled = ofType(whole, "compile").map(({ phase, program }) => `${phase} ${program}`);
+  assert.ok(compiled.includes("start step") && compiled.includes("end evaluate"), compiled.join(", "));
   const [base] = ofType(whole, "evaluation") as [EvaluationEvent];
   // An untrained model guesses: ln 4,096 = 8.32 nats.
   assert.ok(Math.abs(base.validationLoss - Math.log(4096)) < 0.1, `${base.validationLoss}`);

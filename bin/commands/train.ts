@@ -6,6 +6,8 @@ import { gatherSettings } from "../../src/config/sources.js";
 import { explainRun } from "../../src/explain.js";
 import { train as trainModel } from "../../src/fine-tune.js";
 import { prepareRun } from "../../src/prepare.js";
+import type { NoticeEvent } from "../../src/train/events.js";
+import { activityOf } from "../../src/view/progress.js";
 import type { Command } from "../command.js";
 import { knobHelp } from "../knob-help.js";
 import { ownOptions } from "../options.js";
@@ -38,9 +40,14 @@ ${knobHelp()}
       environment: process.env,
     });
     for (const note of overruled) process.stderr.write(`note: ${note}\n`);
-    const prepared = await prepareRun(settings);
+    const prepared = await prepareRun(settings, { onProgress: drawProgress });
     for (const line of explainRun(prepared).lines) process.stdout.write(`${line}\n`);
     if (own["--explain"] !== undefined) return 0;
     return runInTerminal((signal) => trainModel(settings, { prepared, signal }));
   },
 };
+
+// One moving line on a terminal, cleared by what is written next; nothing in a pipe.
+function drawProgress(progress: NoticeEvent): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[2K${activityOf(progress)}\r`);
+}

@@ -2,10 +2,12 @@
  * Tells when a program is compiled and how long that took, so that a wait can be shown. In: an engine and a callback. Out: the same
  * engine, watched. It draws nothing and keeps no programs.
  */
+import { setImmediate } from "node:timers/promises";
 import type { CompiledStep, Engine, HostArray } from "./engine.js";
 
 /** A program is being compiled, or has been. */
 export interface CompileEvent {
+  readonly type: "compile";
   readonly phase: "start" | "end";
   /** The name that the program was compiled under. */
   readonly program: string;
@@ -27,9 +29,10 @@ export function watchCompiles(
 ): Engine {
   const timed = async <Result>(program: string, action: () => Promise<Result>): Promise<Result> => {
     const began = now();
-    onCompile({ phase: "start", program });
+    onCompile({ type: "compile", phase: "start", program });
+    await setImmediate(); // tracing blocks: who draws the wait must have drawn it before
     const result = await action();
-    onCompile({ phase: "end", program, seconds: (now() - began) / 1000 });
+    onCompile({ type: "compile", phase: "end", program, seconds: (now() - began) / 1000 });
     return result;
   };
   const compile: Engine["compile"] = async (name, inputs, step, precision) => {

@@ -3,6 +3,9 @@
  * line, the tests and the run log consume the same stream. Nothing here draws or prints.
  */
 import type { TrainingConfig } from "../config.js";
+import type { TokenProgress } from "../data/token-writer.js";
+import type { CompileEvent } from "../engine/watch-compile.js";
+import type { DownloadProgress } from "../hub/download.js";
 
 /** First event: what the run is going to do. */
 export interface StartEvent {
@@ -151,6 +154,9 @@ export interface FinishEvent {
   readonly finalModelDir?: string;
 }
 
+/** What a run is busy with before it can go on; in no log, and the only events that may come before `start`. */
+export type NoticeEvent = CompileEvent | DownloadProgress | TokenProgress;
+
 /** Everything `train()` yields, told apart by `type`. */
 export type TrainEvent =
   | StartEvent
@@ -164,4 +170,5 @@ export type TrainEvent =
   | SpikeEvent
   | OutOfMemoryEvent
   | WarningEvent
+  | NoticeEvent
   | FinishEvent;

@@ -4,7 +4,7 @@
  */
 import type { PreflightEvent, TrainEvent } from "../train/events.js";
 import { formatBytes, formatCount, formatDuration, formatLoss, formatNumber } from "./format.js";
-import { type Progress, progressLine } from "./progress.js";
+import { type Progress, programInWords, progressLine } from "./progress.js";
 
 /** What everyone should see, wherever the run is watched; undefined for the rest. */
 export function noteOf(event: TrainEvent): string | undefined {
@@ -47,6 +47,11 @@ export function lineOf(event: TrainEvent, progress: Progress): string | undefine
         : `, no better for ${formatCount(event.evaluationsWithoutImprovement)}`;
       return `evaluation at step ${formatCount(event.step)}: validation loss ${formatLoss(event.validationLoss)}, perplexity ${event.perplexity.toFixed(1)}, ${event.bitsPerByte.toFixed(3)} bits per byte${event.step === 0 ? " (before training)" : best}`;
     }
+    case "compile":
+      // Shorter ones nobody has noticed.
+      return (event.seconds ?? 0) >= 1
+        ? `compiled ${programInWords(event)} in ${formatDuration(event.seconds ?? 0)}`
+        : undefined;
     case "checkpoint":
       return `checkpoint at step ${formatCount(event.step)}: ${event.folder}${event.isBest ? " (best)" : ""}`;
     case "finish":

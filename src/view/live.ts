@@ -5,6 +5,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { FinishEvent, TrainEvent } from "../train/events.js";
+import { busyClock } from "./busy.js";
 import { trainingFigure } from "./chart.js";
 import { type Displayable, display, jupyterDisplay, notebookHook, notebookSignal } from "./display.js";
 import { type Figure, figureBundle } from "./figure.js";
@@ -29,7 +30,7 @@ export interface WatchOptions {
 
 /** What came out of a run; shows itself as its sentence. */
 export interface TrainingSummary extends Displayable {
-  /** Every event in order. */
+  /** Every event in order, but notices of downloads and compiling. */
   readonly events: readonly TrainEvent[];
   /** The run's last event; absent when the stream ended without one. */
   readonly finish?: FinishEvent;
@@ -63,33 +64,45 @@ export async function watch(events: AsyncIterable<TrainEvent>, options: WatchOpt
   let lastShown = Number.NEGATIVE_INFINITY;
   let broken = false;
 
+  let hasProgress = false;
+  // Hours of training must not end because a picture could not be shown; say it once and go on.
+  const safely = (draw: () => void) => {
+    try {
+      draw();
+    } catch (error) {
+      const because = error instanceof Error ? error.message : String(error);
+      if (!broken) print(`warning: the run goes on, but cannot be shown: ${because}`);
+      broken = true;
+    }
+  };
+  const showProgress = (shown: Progress) => {
+    display(progressDisplay(shown), { displayId: `${displayId}-progress`, update: hasProgress });
+    hasProgress = true;
+  };
+  const busy = busyClock((shown) => inNotebook && safely(() => showProgress(shown)), now);
   const show = (final: boolean) => {
     const update = lastShown !== Number.NEGATIVE_INFINITY;
     lastShown = now();
-    try {
-      display(progressDisplay(progress), { displayId: `${displayId}-progress`, update });
+    safely(() => {
+      showProgress(progress);
       // The PNG takes longer to draw than all the rest, so only the picture that stays has one.
       display(figureBundle(trainingFigure(seen), { png: final }), { displayId: `${displayId}-chart`, update });
       const { learningRate, gradientNorm } = optimiserFigures(seen);
       display(figureBundle(learningRate, { png: final }), { displayId: `${displayId}-rate`, update });
       display(figureBundle(gradientNorm, { png: final }), { displayId: `${displayId}-norm`, update });
-    } catch (error) {
-      // Hours of training must not end because a picture could not be shown; say it once and go on.
-      if (!broken)
-        print(
-          `warning: the run goes on, but cannot be shown: ${error instanceof Error ? error.message : String(error)}`,
-        );
-      broken = true;
-    }
+    });
   };
 
   try {
     signal?.throwIfAborted();
     for await (const event of events) {
-      seen.push(event);
+      const isNotice = event.type === "compile" || event.type === "download" || event.type === "tokenize";
+      if (!isNotice) seen.push(event);
       progress = progressAfter(progress, event);
+      busy.after(progress);
       const line = inNotebook ? noteOf(event) : (noteOf(event) ?? lineOf(event, progress));
-      if (inNotebook && now() - lastShown >= minimumIntervalMs) show(false);
+      if (inNotebook && isNotice && progress.activity) safely(() => showProgress(progress));
+      else if (inNotebook && seen.length > 0 && now() - lastShown >= minimumIntervalMs) show(false);
       if (line !== undefined) print(line);
       signal?.throwIfAborted();
     }
@@ -100,6 +113,7 @@ export async function watch(events: AsyncIterable<TrainEvent>, options: WatchOpt
     }
     throw error;
   } finally {
+    busy.stop();
     if (inNotebook && seen.length > 0) show(true);
   }
   return summaryOf(seen, progress);

@@ -3,6 +3,7 @@
  * the events as they come. Out: a small record, its line of text, and a display with a bar for notebooks. It holds no
  * state of its own: each event turns one record into the next.
  */
+import type { CompileEvent } from "../engine/watch-compile.js";
 import type { EvaluationEvent, FinishEvent, StartEvent, StepEvent, TrainEvent } from "../train/events.js";
 import { type Displayable, jupyterDisplay } from "./display.js";
 import { escapeMarkup } from "./escape.js";
@@ -16,6 +17,10 @@ export interface Progress {
   /** Lowest validation loss so far, nats per token. */
   readonly bestValidationLoss?: number;
   readonly finish?: FinishEvent;
+  /** What the run is busy with before it can go on, in words; absent while it trains. */
+  readonly activity?: string;
+  /** How long it has been busy with it, where someone counts. */
+  readonly activitySeconds?: number;
 }
 
 /**
@@ -27,7 +32,12 @@ export interface Progress {
  * @example
  * progressAfter({}, { type: "warning", message: "slow disk" }); // {}
  */
-export function progressAfter(progress: Progress, event: TrainEvent): Progress {
+export function progressAfter(
+  { activity: _, activitySeconds: __, ...progress }: Progress,
+  event: TrainEvent,
+): Progress {
+  const activity = activityOf(event);
+  if (activity !== undefined) return { ...progress, activity };
   if (event.type === "start") return { start: event };
   if (event.type === "step") return { ...progress, step: event };
   if (event.type === "finish") return { ...progress, finish: event };
@@ -47,7 +57,9 @@ export function progressAfter(progress: Progress, event: TrainEvent): Progress {
 export function progressLine(progress: Progress): string {
   const { start, step, evaluation, bestValidationLoss, finish } = progress;
   const { done, total } = steps(progress);
-  if (total === 0) return "starting";
+  const { activity, activitySeconds = 0 } = progress;
+  const busy = activity && `${activity}${activitySeconds >= 1 ? ` ${formatDuration(activitySeconds)}` : ""}`;
+  if (total === 0) return busy ?? "starting";
   const parts = [`${formatShare(done, total)}`, `step ${formatCount(done)} of ${formatCount(total)}`];
   if (step) parts.push(`epoch ${step.epoch.toFixed(2)}`, `loss ${formatLoss(step.loss)}`);
   if (evaluation) {
@@ -62,9 +74,36 @@ export function progressLine(progress: Progress): string {
       `${endings[finish.reason]} after ${formatDuration(finish.seconds)}`,
       `peak memory ${formatBytes(finish.peakMemoryBytes)}`,
     );
+  else if (busy) parts.push(busy);
   else if (step) parts.push(`${formatDuration(step.etaSeconds)} left`, formatBytes(step.memoryBytes));
   else if (start) parts.push(evaluation ? "first step" : "evaluating the model before training");
   return parts.join(" · ");
+}
+
+/**
+ * What a run is busy with, in words.
+ *
+ * @returns undefined for events that end a wait or have nothing to do with one
+ * @example
+ * activityOf({ type: "compile", phase: "start", program: "step" }); // "compiling the training step…"
+ */
+export function activityOf(event: TrainEvent): string | undefined {
+  switch (event.type) {
+    case "compile":
+      return event.phase === "start" ? `compiling ${programInWords(event)}…` : undefined;
+    case "download":
+      return `downloading ${event.file} of ${event.repository}: ${formatBytes(event.receivedBytes)} of ${formatBytes(event.totalBytes)}`;
+    case "tokenize":
+      return `turning texts into tokens: ${formatCount(event.documents)} documents, ${formatCount(event.tokens)} tokens`;
+    default:
+      return undefined;
+  }
+}
+
+/** A program by what it is for. */
+export function programInWords({ program }: CompileEvent): string {
+  if (program === "step" || program.startsWith("accumulate")) return "the training step";
+  return program === "evaluate" ? "the evaluation" : `the program "${program}"`;
 }
 
 /**

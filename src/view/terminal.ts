@@ -4,6 +4,7 @@
  * process. What is shown in a notebook is live.ts's business.
  */
 import type { FinishEvent, TrainEvent } from "../train/events.js";
+import { busyClock } from "./busy.js";
 import { lineOf, noteOf } from "./lines.js";
 import { type Progress, progressAfter, progressLine, progressShare } from "./progress.js";
 
@@ -39,10 +40,12 @@ export async function followInTerminal(
   let progress: Progress = {};
   let shownAt = now();
   const clear = () => (isTerminal ? write("\r\x1b[2K") : undefined);
-  const draw = () => write(`\r\x1b[2K${statusLine(progress, columns() - 1)}`);
+  const draw = (shown = progress) => write(`\r\x1b[2K${statusLine(shown, columns() - 1)}`);
+  const busy = busyClock((shown) => isTerminal && draw(shown), now);
   try {
     for await (const event of events) {
       progress = progressAfter(progress, event);
+      busy.after(progress);
       // A log event says what the moving line, or the line of every ten seconds, says already.
       const line = noteOf(event) ?? (event.type === "log" ? undefined : lineOf(event, progress));
       if (line !== undefined) {
@@ -50,13 +53,15 @@ export async function followInTerminal(
         write(`${line}\n`);
       }
       const isLate = now() - shownAt >= (isTerminal ? drawEveryMs : lineEveryMs);
-      if (event.type === "finish" || !(isLate || (isTerminal && line !== undefined))) continue;
+      const isDue = isLate || (isTerminal && (line !== undefined || event.type === "compile"));
+      if (event.type === "finish" || !isDue) continue;
       shownAt = now();
       if (isTerminal) draw();
-      else if (event.type === "step") write(`${progressLine(progress)}\n`);
+      else if (event.type === "step" || progress.activity) write(`${progressLine(progress)}\n`);
     }
     return progress.finish;
   } finally {
+    busy.stop();
     if (!progress.finish) clear();
   }
 }

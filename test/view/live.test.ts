@@ -12,6 +12,7 @@ import {
 } from "../../src/view/display.js";
 import { watch } from "../../src/view/live.js";
 import { progressAfter, progressDisplay, progressLine } from "../../src/view/progress.js";
+import { followInTerminal } from "../../src/view/terminal.js";
 import { readMarkup } from "./markup.js";
 import { sampleRun } from "./sample-run.js";
 
@@ -211,4 +212,69 @@ test("display() prints text in a terminal and keeps silent for updates", () => {
     process.stdout.write = write;
   }
   assert.deepEqual(written, ["loss 3.21\n", "{ step: 3 }\n", "image/svg+xml\n"]);
+});
+
+test("watch() says at once what is compiled or downloaded, counts the seconds of the wait, and lists it not among the events", async (t) => {
+  t.mock.timers.enable({ apis: ["setInterval"] });
+  let milliseconds = 0;
+  const pause = (seconds: number) => {
+    milliseconds += 1000 * seconds;
+    t.mock.timers.tick(1000);
+  };
+  const run = sampleRun({ steps: 3 });
+  async function* stream(): AsyncGenerator<TrainEvent> {
+    const file = { repository: "openai/gpt2", file: "model.safetensors", receivedBytes: 1e6, totalBytes: 5e8 };
+    yield { type: "download", ...file };
+    yield run[0] as TrainEvent;
+    yield { type: "compile", phase: "start", program: "step" };
+    pause(7);
+    yield { type: "compile", phase: "end", program: "step", seconds: 7 };
+    pause(1);
+    yield* run.slice(1);
+  }
+  const now = () => milliseconds;
+  const lines: string[] = [];
+  await inNotebook(now, async (shown) => {
+    const { events } = await watch(stream(), { now, displayId: "run", print: (line) => lines.push(line) });
+    assert.deepEqual(events, run);
+    const texts = shown.flatMap(({ bundle, options }) =>
+      options.displayId === "run-progress" ? [String(bundleOf(bundle)["text/plain"])] : [],
+    );
+    assert.deepEqual(texts.slice(0, 4), [
+      "downloading model.safetensors of openai/gpt2: 1 MB of 500 MB",
+      "0 % · step 0 of 3 · evaluating the model before training",
+      "0 % · step 0 of 3 · compiling the training step…",
+      "0 % · step 0 of 3 · compiling the training step… 7.0 s",
+    ]);
+    assert.ok(texts.slice(4).every((text) => !text.includes("compiling")));
+  });
+  assert.equal(lines.length, 0);
+  milliseconds = 0;
+  await watch(stream(), { now, print: (line) => lines.push(line) });
+  assert.ok(lines.includes("compiled the training step in 7.0 s"), lines.join("\n"));
+});
+
+test("followInTerminal() moves its line while a program is compiled, and says in a pipe how long it took", async (t) => {
+  t.mock.timers.enable({ apis: ["setInterval"] });
+  let milliseconds = 0;
+  const run = sampleRun({ steps: 3 });
+  async function* stream(): AsyncGenerator<TrainEvent> {
+    yield run[0] as TrainEvent;
+    yield { type: "compile", phase: "start", program: "evaluate" };
+    milliseconds += 12_000;
+    t.mock.timers.tick(1000);
+    yield { type: "compile", phase: "end", program: "evaluate", seconds: 12 };
+    yield* run.slice(1);
+  }
+  for (const isTerminal of [true, false]) {
+    let text = "";
+    const write = (part: string) => {
+      text += part;
+    };
+    milliseconds = 0;
+    await followInTerminal(stream(), { write, isTerminal, columns: () => 120, now: () => milliseconds });
+    assert.equal(text.includes("compiling the evaluation…"), isTerminal, text);
+    assert.equal(text.includes("compiling the evaluation… 12 s"), isTerminal, text);
+    assert.ok(text.includes("compiled the evaluation in 12 s\n"), text);
+  }
 });
