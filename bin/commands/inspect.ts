@@ -6,12 +6,14 @@ import { gatherSettings } from "../../src/config/sources.js";
 import { resolveConfig } from "../../src/config.js";
 import { loadDataset } from "../../src/data/dataset.js";
 import { examineData } from "../../src/data/gate.js";
-import { type Inspection, inspectDataset } from "../../src/data/inspect.js";
+import { type DatasetTotals, type Inspection, inspectDataset } from "../../src/data/inspect.js";
+import type { PackingReport } from "../../src/data/packing-report.js";
 import { splitDataset } from "../../src/data/split.js";
 import { loadTokenizer } from "../../src/data/tokenizer.js";
 import { problem } from "../../src/message.js";
 import { findModel } from "../../src/model/find-model.js";
-import { bundleOf } from "../../src/view/display.js";
+import { bundleOf, type MimeBundle } from "../../src/view/display.js";
+import { formatCount } from "../../src/view/format.js";
 import { table } from "../../src/view/table.js";
 import type { Command } from "../command.js";
 import { ownOptions } from "../options.js";
@@ -54,7 +56,18 @@ Exit code 1 when \`fledge train\` would refuse the text. Example: fledge inspect
     });
     const tokenizer = await loadTokenizer((await findModel(config.modelName, { weights: false })).folder);
     const inspection = await inspectDataset(dataset, tokenizer, { blockSize: config.blockSize, top: 10 });
-    for (const [caption, part] of parts) print(table(inspection[part], { caption, maxRows: 12 }));
+    const { name, origin, licence, sha256 } = dataset;
+    print(
+      `${[name, `from ${origin}`, `licence: ${licence}`, `sha256 ${sha256}`, ...(dataset.notes ?? [])].join("\n")}`,
+    );
+    print(bundleOf(table(inWords(inspection.totals, totalWords), { caption: "Totals" })));
+    print(lengthBars(inspection));
+    for (const [caption, part] of parts) {
+      const rows = inspection[part];
+      const format = { share: (share: unknown) => percent(Number(share)) };
+      print(rows.numRows() === 0 ? `${caption}: none` : bundleOf(table(rows, { caption, maxRows: 12, format })));
+    }
+    print(bundleOf(table(inWords(inspection.packingReport, packingWords), { caption: "In blocks" })));
     const split = splitDataset(dataset, config);
     const { totals, packingReport } = inspection;
     const findings = examineData({
@@ -68,12 +81,7 @@ Exit code 1 when \`fledge train\` would refuse the text. Example: fledge inspect
   },
 };
 
-const parts: readonly (readonly [
-  string,
-  Exclude<keyof Inspection, "totals" | "packingReport" | "documents" | "lengths">,
-])[] = [
-  ["Source", "source"],
-  ["Totals", "summary"],
+const parts: readonly (readonly [string, "samples" | "languages" | "scripts" | "topWords" | "topPhrases" | Finds])[] = [
   ["Samples", "samples"],
   ["Languages", "languages"],
   ["Scripts", "scripts"],
@@ -82,9 +90,64 @@ const parts: readonly (readonly [
   ["Repeats", "duplicates"],
   ["Signs of damage", "damage"],
   ["Personal data", "personalData"],
-  ["In blocks", "packing"],
 ];
+type Finds = "duplicates" | "damage" | "personalData";
 
-function print(view: unknown): void {
-  process.stdout.write(`${String(bundleOf(view)["text/plain"])}\n\n`);
+const totalWords: Record<keyof DatasetTotals, string> = {
+  documents: "documents",
+  characters: "characters",
+  bytes: "bytes",
+  tokens: "tokens",
+  bytesPerToken: "bytes a token",
+  vocabularyUsed: "different tokens in it",
+  vocabularySize: "tokens of the vocabulary",
+  shortestTokens: "tokens of the shortest document",
+  medianTokens: "tokens of the middle document",
+  longestTokens: "tokens of the longest document",
+  longestDocument: "the longest document",
+};
+
+const packingWords: Record<keyof PackingReport, string> = {
+  blockSize: "tokens a block",
+  documents: "documents, joined end to end",
+  tokens: "tokens, with an end of text for each",
+  blocks: "full blocks",
+  droppedTokens: "tokens after the last full block, left out",
+  lossShare: "share of the tokens that is learned",
+  endOfTexts: "ends of text that are learned",
+  longDocuments: "documents longer than a block",
+  truncatedTokens: "tokens that cutting instead of joining would lose",
+  paddingShare: "share of padding that a block a document would need",
+};
+
+function inWords<Name extends string>(record: Readonly<Record<Name, number | string>>, words: Record<Name, string>) {
+  return (Object.keys(words) as Name[]).map((name) => {
+    const value = record[name];
+    return { measure: words[name], value: name.endsWith("Share") ? percent(Number(value)) : value };
+  });
+}
+
+// A bar a class of lengths, the longest 30 signs.
+function lengthBars({ lengths }: Inspection): string {
+  const rows = lengths.objects() as { unit: string; from: number; to: number; documents: number }[];
+  const most = Math.max(...rows.map(({ documents }) => documents));
+  const words = rows.map(({ from, to }) => `${formatCount(from)} to ${formatCount(to)}`);
+  const width = Math.max(...words.map((word) => word.length));
+  return (["tokens", "characters"] as const)
+    .map((unit) => {
+      const bars = rows.flatMap(({ unit: of, documents }, i) => {
+        const bar = "#".repeat(Math.ceil((30 * documents) / most));
+        return of === unit ? [`${words[i]?.padStart(width)}  ${bar} ${formatCount(documents)}`] : [];
+      });
+      return [`Documents by length in ${unit}`, ...bars].join("\n");
+    })
+    .join("\n\n");
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(share > 0 && share < 0.1 ? 1 : 0)} %`;
+}
+
+function print(view: string | MimeBundle): void {
+  process.stdout.write(`${typeof view === "string" ? view : String(view["text/plain"])}\n\n`);
 }

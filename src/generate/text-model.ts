@@ -29,7 +29,7 @@ export interface MeasuredLoss {
 /** A token of a text that was measured. */
 export interface TextToken {
   readonly id: number;
-  /** What it decodes to alone; part of a character is U+FFFD. */
+  /** What it adds to the text; a character that takes several tokens is the last one's, the others' is empty. */
   readonly text: string;
   /** What the model gave it, 0 … 1. */
   readonly probability: number;
@@ -165,9 +165,10 @@ export class TextModel {
   async tokenProbabilities(text: string): Promise<TextToken[]> {
     const ids = this.tokenizer.encode(text);
     const { logProbabilities, ranks } = await this.score(ids);
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
     return Array.from(ids, (id, i) => ({
       id,
-      text: this.tokenizer.decode([id]),
+      text: decoder.decode(this.tokenizer.bytesOf(id), { stream: i < ids.length - 1 }),
       probability: Math.exp(logProbabilities[i] ?? 0),
       rank: ranks[i] ?? 0,
     }));

@@ -39,9 +39,11 @@ const kinds = {
  */
 export function blockView(blocks: PackedBlocks, index: number, tokenizer: Tokenizer): Displayable {
   const ids = [...blocks.block(index)]; // [T+1]
+  // A character of several tokens stands in the last one's box.
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   const boxes = ids.map((id, place): Box => {
     const isEnd = id === tokenizer.endOfTextId;
-    const text = isEnd ? "⟨end of text⟩" : tokenizer.decode([id]);
+    const text = isEnd ? "⟨end of text⟩" : decoder.decode(tokenizer.bytesOf(id), { stream: true });
     if (place === 0) return { text, kind: "context", tip: `token ${id}: context only, the target of the block before` };
     const kind = isEnd ? "end" : "loss";
     return { text, kind, tip: `token ${id}: ${kinds[kind].meaning}` };

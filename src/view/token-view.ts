@@ -8,6 +8,7 @@ import { escapeMarkup } from "./escape.js";
 
 /** A token that was measured; `TextModel.tokenProbabilities()` gives them. */
 export interface ShownToken {
+  /** What it adds to the text; empty where a later token completes the character. */
   readonly text: string;
   /** 0 … 1. */
   readonly probability: number;
@@ -42,8 +43,11 @@ function classOf(probability: number): (typeof CLASSES)[number] {
 function html(tokens: readonly ShownToken[]): string {
   const look = ({ shade, line }: (typeof CLASSES)[number]) =>
     `background: ${shade}; border-bottom: ${line} currentColor`;
-  const words = tokens.map(({ text, probability, rank }) => {
-    const title = `${visible(text)}: ${percent(probability)}, ${ordinal(rank)}`;
+  const words = charactersOf(tokens).map((parts) => {
+    const text = parts.map((part) => part.text).join("");
+    const probability = parts.reduce((product, part) => product * part.probability, 1);
+    const numbers = parts.map((part) => `${percent(part.probability)}, ${ordinal(part.rank)}`).join("; then ");
+    const title = `${visible(text)}: ${numbers}`;
     const breaks = "<br>".repeat(text.split("\n").length - 1);
     const shown = escapeMarkup(text.replaceAll("\n", "⏎"));
     return `<span title="${escapeMarkup(title)}" style="${look(classOf(probability))}">${shown}</span>${breaks}`;
@@ -53,6 +57,18 @@ function html(tokens: readonly ShownToken[]): string {
     `<div style="white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.9">${words.join("")}</div>`,
     `<div style="font-size: 85%; margin-top: 6px">${legend} · the number is in each token's tooltip</div>`,
   ].join("\n");
+}
+
+// Tokens that make up a character together are shown as one.
+function charactersOf(tokens: readonly ShownToken[]): ShownToken[][] {
+  const groups: ShownToken[][] = [];
+  let isWhole = true;
+  for (const token of tokens) {
+    if (isWhole) groups.push([]);
+    groups.at(-1)?.push(token);
+    isWhole = token.text !== "";
+  }
+  return groups;
 }
 
 function plain(tokens: readonly ShownToken[]): string {
@@ -65,8 +81,9 @@ function plain(tokens: readonly ShownToken[]): string {
   return [`${"token".padEnd(width)}  chance   surprise in bits (#), place`, ...lines].join("\n");
 }
 
-/** A token with its line ends, tabs and outer spaces made visible. */
+/** A token with its line ends, tabs and outer spaces made visible; "…" for part of a character. */
 export function visible(text: string): string {
+  if (text === "") return "…";
   return text.replaceAll("\n", "⏎").replaceAll("\t", "⇥").replace(/^ | $/g, "␣");
 }
 

@@ -43,7 +43,7 @@ test("stream() refuses a length below 1", async () => {
 
 test("tokenProbabilities() are the model's odds for each token, the first after an end of text, and rank them", async () => {
   const model = await openModel("fledge-base", { mixedPrecision: false });
-  const text = "Fellow citizens of the Senate";
+  const text = "Fellow citizens of the Senate, 世😀 all";
   const tokens = await model.tokenProbabilities(text);
   assert.equal(tokens.map((token) => token.text).join(""), text);
   const before = [model.tokenizer.endOfTextId];
@@ -58,7 +58,7 @@ test("tokenProbabilities() are the model's odds for each token, the first after 
   const nats = tokens.reduce((sum, { probability }) => sum - Math.log(probability), 0);
   assert.ok(Math.abs(measured.loss - nats / tokens.length) < 1e-5);
   assert.ok(Math.abs(measured.perplexity - Math.exp(nats / tokens.length)) < 1e-2);
-  assert.ok(Math.abs(measured.bitsPerByte - nats / Math.LN2 / text.length) < 1e-5);
+  assert.ok(Math.abs(measured.bitsPerByte - nats / Math.LN2 / Buffer.byteLength(text)) < 1e-5);
   assert.equal(measured.tokens, tokens.length);
   assert.deepEqual(await model.tokenProbabilities(""), []);
   await assert.rejects(model.perplexity(""), {

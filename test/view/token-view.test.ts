@@ -26,3 +26,21 @@ test("tokenView() lists the same as text", () => {
     "<b>⏎    5.00 %  #### place 1,204",
   ]);
 });
+
+test("tokenView() shows a character of several tokens once, with the numbers of each", () => {
+  const parts = [
+    { text: " ", probability: 0.5, rank: 1 },
+    { text: "", probability: 0.25, rank: 2 },
+    { text: "", probability: 0.5, rank: 1 },
+    { text: "世", probability: 0.5, rank: 1 },
+  ];
+  const bundle = tokenView(parts)[jupyterDisplay]();
+  const html = String(bundle["text/html"]);
+  assert.match(
+    html,
+    /title="世: 25 %, place 2; then 50 %, the likeliest; then 50 %, the likeliest"[^>]*2px solid[^>]*>世</,
+  );
+  assert.equal(html.match(/title=/g)?.length, 2);
+  assert.match(String(bundle["text/plain"]), /^… {9}25 % {2}## place 2$/m);
+  assert.equal(String(tokenView([])[jupyterDisplay]()["text/html"]).includes("NaN"), false);
+});

@@ -26,8 +26,11 @@ test("fledge inspect shows a folder of texts and what the gate says of it", () =
   const { status, stdout, stderr } = fledge("inspect", folder, "--block-size", "128");
   assert.equal(stderr, "");
   assert.equal(status, 0);
-  for (const caption of ["Source", "Totals", "Languages", "Repeats", "Personal data", "In blocks"])
-    assert.match(stdout, new RegExp(`^${caption} \\(`, "m"));
+  for (const caption of ["Totals \\(", "Languages \\(", "Repeats: none", "Personal data", "In blocks \\("])
+    assert.match(stdout, new RegExp(`^${caption}`, "m"));
+  assert.match(stdout, /^sha256 [0-9a-f]{64}$/m);
+  assert.match(stdout, /^Documents by length in tokens\n( *[\d,]+ to [\d,]+ {2}#+ \d+\n)+/m);
+  assert.match(stdout, /^tokens that cutting instead of joining would lose +[\d,]+$/m);
   assert.match(stdout, /The gate before training has nothing to say\.|^warning: /m);
 });
 
