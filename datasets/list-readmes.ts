@@ -37,6 +37,6 @@ const rows = Object.entries(packages).flatMap(([path, entry]) => {
   const sha256 = createHash("sha256").update(bytes).digest("hex");
   return [{ name, file, version: entry.version, licence: entry.license, sha256 }];
 });
-const lines = rows.map((row) => `  ${JSON.stringify(row)}`);
-writeFileSync(join(root, "datasets", "readmes", "packages.json"), `[\n${lines.join(",\n")}\n]\n`);
+// As Biome formats it.
+writeFileSync(join(root, "datasets", "readmes", "packages.json"), `${JSON.stringify(rows, null, 2)}\n`);
 console.log(`${rows.length} packages`);

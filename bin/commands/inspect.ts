@@ -3,13 +3,14 @@
  * training has to say of it. In: the words after `fledge inspect`. Out: text; exit code 1 when the gate finds an error.
  */
 import { gatherSettings } from "../../src/config/sources.js";
-import { resolveConfig } from "../../src/config.js";
-import { loadDataset } from "../../src/data/dataset.js";
+import { resolveConfig, type TrainingConfig } from "../../src/config.js";
+import { type Dataset, loadDataset } from "../../src/data/dataset.js";
 import { examineData } from "../../src/data/gate.js";
 import { type DatasetTotals, type Inspection, inspectDataset } from "../../src/data/inspect.js";
+import { packDocuments } from "../../src/data/pack.js";
 import type { PackingReport } from "../../src/data/packing-report.js";
 import { splitDataset } from "../../src/data/split.js";
-import { loadTokenizer } from "../../src/data/tokenizer.js";
+import { loadTokenizer, type Tokenizer } from "../../src/data/tokenizer.js";
 import { problem } from "../../src/message.js";
 import { findModel } from "../../src/model/find-model.js";
 import { bundleOf, type MimeBundle } from "../../src/view/display.js";
@@ -68,18 +69,26 @@ Exit code 1 when \`fledge train\` would refuse the text. Example: fledge inspect
       print(rows.numRows() === 0 ? `${caption}: none` : bundleOf(table(rows, { caption, maxRows: 12, format })));
     }
     print(bundleOf(table(inWords(inspection.packingReport, packingWords), { caption: "In blocks" })));
-    const split = splitDataset(dataset, config);
-    const { totals, packingReport } = inspection;
-    const findings = examineData({
-      ...{ split, datasetName, modelName: config.modelName, blockSize: config.blockSize },
-      validationBlocks: Math.floor(packingReport.blocks * config.validationFraction),
-      bytesPerToken: totals.bytesPerToken,
-    });
+    const findings = findingsOf(dataset, tokenizer, config, inspection.totals.bytesPerToken);
     for (const { severity, message } of findings) process.stdout.write(`${severity}: ${message}\n`);
     if (findings.length === 0) process.stdout.write("The gate before training has nothing to say.\n");
     return findings.some(({ severity }) => severity === "error") ? 1 : 0;
   },
 };
+
+// What the gate says, and what a run would say where it could not even split or pack the text.
+function findingsOf(dataset: Dataset, tokenizer: Tokenizer, config: TrainingConfig, bytesPerToken: number) {
+  const { blockSize, modelName, datasetName } = config;
+  try {
+    const split = splitDataset(dataset, config);
+    packDocuments(split.train.documents, tokenizer, blockSize);
+    const validationBlocks = packDocuments(split.validation.documents, tokenizer, blockSize).count;
+    return examineData({ split, datasetName, modelName, blockSize, validationBlocks, bytesPerToken });
+  } catch (error) {
+    if (error instanceof RangeError) return [{ severity: "error", message: error.message }];
+    throw error;
+  }
+}
 
 const parts: readonly (readonly [string, "samples" | "languages" | "scripts" | "topWords" | "topPhrases" | Finds])[] = [
   ["Samples", "samples"],

@@ -43,6 +43,14 @@ test("fledge inspect ends with 1 where a run would be refused", () => {
   assert.match(stdout, /^error: Cannot measure this run: /m);
 });
 
+test("fledge inspect ends with 1 where a text fills no block, as a run would", () => {
+  const letter = join(folder, "letter.txt");
+  writeFileSync(letter, "Dear Anna, the boat came in late. Yours, K.\n");
+  const { status, stdout } = fledge("inspect", letter);
+  assert.equal(status, 1);
+  assert.match(stdout, /^error: Cannot pack text into blocks: \d+ tokens in 1 document, expected at least 513/m);
+});
+
 test("fledge inspect refuses wrong usage, with the fix", () => {
   const none = fledge("inspect");
   assert.equal(none.status, 2);
