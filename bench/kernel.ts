@@ -1,7 +1,8 @@
 /**
  * Fledge's kernel beside tslab and ipykernel, one after the other on the same machine, over real sockets. In: nothing
  * (`npm run bench:kernel`, on an idle machine). Out: a table, medians where something is done more than once, and whether our
- * targets hold; then how long our kernel takes to stop each kind of cell (kernel-stop.ts). Memory is proportional set size, summed over a kernel's processes. It asserts nothing.
+ * targets hold; then how long our kernel takes to stop each kind of cell (kernel-stop.ts). Memory is proportional set size,
+ * summed over a kernel's processes. It asserts nothing.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -107,7 +107,8 @@ function checkKernel(root: string): Finding {
       };
 }
 
-async function checkEngine(): Promise<Finding> {
+/** Opens the engine that would be chosen, and closes it. */
+export async function checkEngine(): Promise<Finding> {
   const name = "Engine";
   try {
     const { engine, reason } = await chooseEngine();
@@ -162,11 +163,12 @@ export async function checkPorts(takePorts: () => Promise<unknown> = freeConnect
   }
 }
 
-async function checkDisk(root: string): Promise<Finding> {
+/** @param smallBytes less free space than this fails */
+export async function checkDisk(root: string, smallBytes = SMALL_DISK_BYTES): Promise<Finding> {
   const { bavail, bsize } = await statfs(root);
   const freeBytes = bavail * bsize;
   const found = `${(freeBytes / 1e9).toFixed(1)} GB free`;
-  if (freeBytes >= SMALL_DISK_BYTES) return { name: "Disk", verdict: "ok", found };
+  if (freeBytes >= smallBytes) return { name: "Disk", verdict: "ok", found };
   return { name: "Disk", verdict: "fail", found, fix: "free 2 GB: every checkpoint holds the model three times" };
 }
 

@@ -86,6 +86,31 @@ test("what cells find without an import", async (t) => {
       assert.match(String(shownIn(messages).at(-1)?.data["text/plain"]), /^2 · [\d.,]+ a second · done after /);
     });
 
+    await t.test("a result shows in its best form", async () => {
+      for (const [code, ...kinds] of [
+        ['import { table } from "arquero"; table({ n: [1, 2] })', "text/html", "text/plain"],
+        [
+          'import { barFigure } from "fledge"; barFigure({ title: "t", xTitle: "x", yTitle: "y", labels: ["a"], values: [1] })',
+          "application/vnd.plotly.v1+json",
+          "image/png",
+          "image/svg+xml",
+          "text/plain",
+        ],
+        ['Buffer.from("89504e470d0a1a0a", "hex")', "image/png", "text/plain"],
+        [
+          "({ width: 1, height: 1, toDataURL: (type: string) => 'data:' + type + ';base64,AAAA' })",
+          "image/png",
+          "text/plain",
+        ],
+        ['({ outerHTML: "<svg></svg>" })', "image/svg+xml", "text/plain"],
+        ['({ toSpec: () => ({ mark: "bar" }) })', "application/vnd.vegalite.v5+json", "text/plain"],
+      ] as const) {
+        const { messages, reply } = await runCell(client, code);
+        const shown = messages.find(({ header }) => header.msg_type === "execute_result")?.content.data ?? {};
+        assert.deepEqual(Object.keys(shown).sort(), kinds, `${code}: ${JSON.stringify(reply)}`);
+      }
+    });
+
     await t.test("each is a name like any other", async () => {
       assert.equal(
         (await runCell(client, "const display = 1, progress = 2, comms = 3; display + progress + comms")).result,

@@ -65,6 +65,12 @@ test("kernel runs cells as one program", async (t) => {
       assert.equal(result, "3", JSON.stringify(reply));
       await run("function tag<T>(value: T, _: ClassDecoratorContext) { return value; }");
       assert.equal((await run("@tag class Tagged { n = 9 }\nnew Tagged().n")).result, "9");
+      const decorated = await run(
+        `function twice(method: (n: number) => number, _: ClassMethodDecoratorContext) { return (n: number) => 2 * method(n); }
+         class Sums { @twice one(n: number) { return n + 1; } }
+         new Sums().one(4)`,
+      );
+      assert.equal(decorated.result, "10", JSON.stringify(decorated.reply));
     });
 
     await t.test("top-level await, for await, using", async () => {
@@ -80,6 +86,12 @@ test("kernel runs cells as one program", async (t) => {
         "{ using file = { [Symbol.dispose]() { console.log('closed') } }; console.log('open', typeof file) }",
       );
       assert.equal(stdout, "open object\nclosed\n", JSON.stringify(reply));
+      const top = await run(
+        `await using lock = { async [Symbol.asyncDispose]() { console.log("unlocked") } };
+         using door = { [Symbol.dispose]() { console.log("shut") } };
+         console.log("inside", typeof lock, typeof door);`,
+      );
+      assert.equal(top.stdout, "inside object object\nshut\nunlocked\n", JSON.stringify(top.reply));
     });
 
     await t.test("imports: default, named, namespace, dynamic, JSON, CommonJS, local files, meta", async () => {
@@ -93,6 +105,12 @@ test("kernel runs cells as one program", async (t) => {
       writeFileSync(join(folder, "local.mjs"), "export default 'local';");
       writeFileSync(join(folder, "local.d.mts"), "declare const x: string; export default x;");
       writeFileSync(join(folder, "data.json"), '{"n": 8}');
+      mkdirSync(join(folder, "node_modules/tiny-cjs"), { recursive: true });
+      writeFileSync(join(folder, "node_modules/tiny-cjs/index.js"), "exports.half = (n) => n / 2;");
+      writeFileSync(
+        join(folder, "node_modules/tiny-cjs/index.d.ts"),
+        "export declare function half(n: number): number;",
+      );
       const { result, reply } = await run(`
         import fs, { readFileSync as read, type PathLike } from "node:fs";
         import * as os from "node:os";
@@ -108,6 +126,10 @@ test("kernel runs cells as one program", async (t) => {
         JSON.stringify(reply),
       );
       assert.equal((await run("value + data.n")).result, "50");
+      const common = await run(
+        'import { half } from "tiny-cjs";\nconst { half: again } = await import("tiny-cjs");\n[half(8), again(6)]',
+      );
+      assert.equal(common.result, "[ 4, 3 ]", JSON.stringify(common.reply));
     });
 
     await t.test("import x = require(…), typed, seen by later cells", async () => {
@@ -168,14 +190,17 @@ test("kernel runs cells as one program", async (t) => {
     await t.test("output keeps its order: stdout, stderr, native writers, displays, all before idle", async () => {
       const { messages, reply } = await run(`
         import { execSync } from "node:child_process";
+        import koffi from "koffi";
+        const libc = koffi.load(null as unknown as string); // as native code prints
         console.log("1"); console.error("2"); execSync("echo 3", { stdio: "inherit" });
-        show({ "text/plain": "4" }); execSync("echo 5 >&2", { stdio: "inherit" }); console.log("6"); 7`);
+        show({ "text/plain": "4" }); execSync("echo 5 >&2", { stdio: "inherit" }); console.log("6");
+        libc.func("long write(int, str, size_t)")(1, "7\\n", 2); 8`);
       const order = messages.flatMap((message) => {
         const data = message.content.data as Record<string, string> | undefined;
         if (message.header.msg_type === "stream") return String(message.content.text).trim().split("\n");
         return data?.["text/plain"] === undefined ? [] : [data["text/plain"]];
       });
-      assert.deepEqual(order, ["1", "2", "3", "4", "5", "6", "7"], JSON.stringify(reply));
+      assert.deepEqual(order, ["1", "2", "3", "4", "5", "6", "7", "8"], JSON.stringify(reply));
     });
 
     await t.test("characters of several bytes survive, and so do bytes that look like marks", async () => {

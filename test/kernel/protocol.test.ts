@@ -15,6 +15,10 @@ test("kernel answers everything else of the protocol", async (t) => {
       assert.equal(info.implementation, "fledge");
       const { name, file_extension } = info.language_info as Record<string, string>;
       assert.deepEqual([name, file_extension], ["typescript", ".ts"]);
+      assert.match(String(info.implementation_version), /^\d+\.\d+\.\d+/);
+      assert.match(String(info.banner), /TypeScript/);
+      assert.ok(Array.isArray(info.help_links) && info.help_links.length > 0);
+      assert.equal(info.debugger, false, "there is none, and it says so");
     });
 
     await t.test("complete knows members, earlier cells and code points", async () => {
@@ -86,6 +90,14 @@ test("kernel answers everything else of the protocol", async (t) => {
         (search.history as unknown[][]).map((entry) => entry[2]),
         [["'history one'", null]],
       );
+      await runCell(client, "'history two'");
+      const found = async (more: object) => {
+        const { history } = await ask("history_request", { hist_access_type: "search", pattern: "*two*", ...more });
+        return (history as unknown[][]).map((entry) => entry[2]);
+      };
+      assert.deepEqual(await found({}), ["'history two'", "'history two'"]);
+      assert.deepEqual(await found({ unique: true }), ["'history two'"]);
+      assert.deepEqual(await found({ pattern: "'history t??'" }), ["'history two'", "'history two'"]);
     });
 
     await t.test("comm_info lists nothing, an unknown comm is closed", async () => {

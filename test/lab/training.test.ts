@@ -59,6 +59,9 @@ test("notebook 4 in JupyterLab: the chart grows, Stop pauses, the next cell goes
   await added.nth(count - 2).click();
   await page.keyboard.press("Shift+Enter");
   await page.locator(".jp-OutputArea-output", { hasText: /goes on after step [1-9]/ }).waitFor();
+  // What was said after the cell had ended stands where it was caused.
+  const stopped = page.locator(".jp-CodeCell", { hasText: "KeyboardInterrupt" });
+  await stopped.locator(".jp-OutputArea-output", { hasText: /paused after step [1-9]\d*; its checkpoint/ }).waitFor();
 
   await added.nth(count - 1).click();
   await page.keyboard.press("End");

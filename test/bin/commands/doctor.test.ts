@@ -3,7 +3,15 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { checkGpu, checkNode, checkPorts, examine, formatFinding } from "../../../bin/commands/doctor.js";
+import {
+  checkDisk,
+  checkEngine,
+  checkGpu,
+  checkNode,
+  checkPorts,
+  examine,
+  formatFinding,
+} from "../../../bin/commands/doctor.js";
 
 test("examine() finds all that the course needs where Fledge is set up", async () => {
   const findings = await examine();
@@ -83,4 +91,30 @@ test("checkPorts() says why a kernel could not listen", async () => {
   const refused = await checkPorts(() => Promise.reject(new Error("listen EPERM")));
   assert.deepEqual([refused.verdict, refused.found], ["fail", "cannot listen on 127.0.0.1: listen EPERM"]);
   assert.match(refused.fix ?? "", /loopback/);
+});
+
+test("checkEngine() names a slow engine and one that nobody knows, with the fix", async (context) => {
+  const forced = process.env.FLEDGE_ENGINE;
+  context.after(() => {
+    if (forced === undefined) delete process.env.FLEDGE_ENGINE;
+    else process.env.FLEDGE_ENGINE = forced;
+  });
+  process.env.FLEDGE_ENGINE = "cpu";
+  const slow = await checkEngine();
+  assert.deepEqual(
+    [slow.verdict, slow.fix],
+    ["slow", "run `npm run setup` to install TensorFlow, and unset FLEDGE_ENGINE"],
+  );
+  process.env.FLEDGE_ENGINE = "abacus";
+  const failing = await checkEngine();
+  assert.equal(failing.verdict, "fail");
+  assert.match(failing.found, /abacus/);
+  assert.equal(failing.fix, "unset FLEDGE_ENGINE to have the engine chosen");
+});
+
+test("checkDisk() fails on a full disk, with the fix", async () => {
+  assert.equal((await checkDisk(tmpdir(), 0)).verdict, "ok");
+  const full = await checkDisk(tmpdir(), Number.POSITIVE_INFINITY);
+  assert.deepEqual([full.verdict, full.fix], ["fail", "free 2 GB: every checkpoint holds the model three times"]);
+  assert.match(full.found, /^\d+\.\d GB free$/);
 });
