@@ -191,7 +191,7 @@ export class Interrupter {
     const close = async (value?: unknown): Promise<IteratorResult<T>> => {
       if (!source.return) return { done: true, value };
       const task = this.#tasks.getStore();
-      const ending = source.return(value);
+      const ending = Promise.resolve(source.return(value));
       if (task && this.#runs.get(task.execution)?.interrupts) this.#stoppedWhile(ending, task, line);
       return (await this.await(ending, line, true)) as IteratorResult<T>;
     };

@@ -109,6 +109,7 @@ function startSession(nonce: string): void {
       if (stopped) return;
       stopped = true;
       onWindUp();
+      input.close(execution);
       const error = tracebacks.report(interrupt);
       output.event({ type: "done", execution, error, userExpressions: {}, windsUp: true });
     };

@@ -3,6 +3,7 @@
  * folder; and back, the values that variables start from. It decides nothing about when to save.
  */
 import { join } from "node:path";
+import { setImmediate as eventLoopTurn } from "node:timers/promises";
 import { diskProblem } from "../files.js";
 import { problem } from "../message.js";
 import { weightShapes } from "../model/gpt2-config.js";
@@ -26,7 +27,7 @@ export async function saveRun(run: TrainingRun, progress: Progress): Promise<str
   const { shapes } = trainableOf(run.modelConfig, run.config);
   const trained = [...shapes.keys()];
   const optimizer = { m: await readNamed(run, trained, firstMoment), v: await readNamed(run, trained, secondMoment) };
-  for (const values of [weights, optimizer.m, optimizer.v]) checkFinite(run, progress, values);
+  for (const values of [weights, optimizer.m, optimizer.v]) await checkFinite(run, progress, values);
   const folder = await saveCheckpoint(outputDir, {
     step: progress.step,
     runId: run.runId,
@@ -68,10 +69,11 @@ async function readNamed(
   return new Map(names.map((name) => [name, values.get(variableOf(name)) as Float32Array]));
 }
 
-function checkFinite({ config, engine }: TrainingRun, { step }: Progress, values: Weights): void {
+async function checkFinite({ config, engine }: TrainingRun, { step }: Progress, values: Weights): Promise<void> {
   for (const [name, array] of values) {
+    await eventLoopTurn(); // Stop is heard between two arrays
+    if (isAllFinite(array)) continue;
     const bad = array.find((value) => !Number.isFinite(value));
-    if (bad === undefined) continue;
     throw new RangeError(
       problem({
         cannot: `save the checkpoint of step ${step}`,
@@ -81,6 +83,13 @@ function checkFinite({ config, engine }: TrainingRun, { step }: Progress, values
       }),
     );
   }
+}
+
+// 0 × value is NaN where a value is not finite. A callback for each value takes eight times as long.
+function isAllFinite(array: Float32Array): boolean {
+  let zero = 0;
+  for (let i = 0; i < array.length; i++) zero += 0 * (array[i] as number);
+  return zero === 0;
 }
 
 /** What the engine's variables start from: the checkpoint's values, or the model's weights and moments at zero. */
