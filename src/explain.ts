@@ -2,11 +2,12 @@
  * Says what a run will do before it does it. In: knobs, or a run that is prepared. Out: one sentence a topic, and the
  * numbers in them. It opens no engine and writes nothing.
  */
+import { availableMemory } from "./available-memory.js";
 import type { TrainingConfig } from "./config.js";
 import { choosePrecision } from "./engine/choose.js";
 import { type Gpt2Config, parameterCount } from "./model/gpt2-config.js";
 import { type PreparedRun, type PrepareOptions, prepareRun } from "./prepare.js";
-import { availableMemory, predictedMemory } from "./train/preflight.js";
+import { predictedMemory } from "./train/preflight.js";
 import { type Displayable, jupyterDisplay } from "./view/display.js";
 import { formatBytes, formatCount } from "./view/format.js";
 

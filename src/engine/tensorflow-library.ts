@@ -5,6 +5,7 @@
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { availableMemory, memoryForTensors } from "../available-memory.js";
 import { problem } from "../message.js";
 import {
   type CFunction,
@@ -71,6 +72,8 @@ export function loadTensorFlow(folder: string) {
   process.env.TF_CPP_MIN_LOG_LEVEL ??= "2";
   process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= "true";
   const [framework, main] = quietly(() => files.map(openNative)) as [NativeLibrary, NativeLibrary];
+  // Read when the first tensor is made; what the libraries map counts already.
+  process.env.TF_MKL_ALLOC_MAX_BYTES ??= String(memoryForTensors(availableMemory()));
   const c = (prototype: string) => declare([main, framework], prototype);
   const output = structure({ oper: "void *", index: "int" });
   const outputs = pointerTo(output);

@@ -2,8 +2,7 @@
  * Whether a run fits into memory, before anything is allocated. In: the model's shape, the knobs, how much memory there is. Out:
  * the predicted peak, or a refusal with the smallest change that fits. The prediction itself is memory.ts; it measures nothing.
  */
-import { readFileSync } from "node:fs";
-import { freemem } from "node:os";
+import { availableMemory } from "../available-memory.js";
 import type { TrainingConfig } from "../config.js";
 import type { Precision } from "../engine/engine.js";
 import { sizeOf } from "../engine/program.js";
@@ -11,31 +10,6 @@ import { problem } from "../message.js";
 import type { Gpt2Config } from "../model/gpt2-config.js";
 import { trainableOf } from "./lora.js";
 import { estimateMemory } from "./memory.js";
-
-/**
- * Memory that this process may still take: what the machine has free, or what a container's limit leaves.
- *
- * @param read gives the text of a file, undefined where there is none; default: the file system
- * @returns bytes
- */
-export function availableMemory(read: (path: string) => string | undefined = readText): number {
-  const free = Number(/^MemAvailable:\s+(\d+) kB/m.exec(read("/proc/meminfo") ?? "")?.[1] ?? Number.NaN) * 1024;
-  // Version 2 of cgroups, then version 1; "max" and absurdly large numbers mean no limit.
-  const limits = [
-    ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"],
-    ["/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"],
-  ].map(([limit, used]) => Number(read(limit as string) ?? Number.NaN) - Number(read(used as string) ?? 0));
-  const known = [Number.isFinite(free) ? free : freemem(), ...limits.filter(Number.isFinite)];
-  return Math.max(0, Math.min(...known));
-}
-
-function readText(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return undefined;
-  }
-}
 
 // What a run holds beside a bare training step: its texts and tokenizers, the programs of evaluation and samples.
 const besidesBytes = 125e6;

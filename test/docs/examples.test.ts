@@ -139,7 +139,7 @@ async function makeSurroundings(): Promise<Record<string, unknown>> {
   const tokenizer = await fledge.loadTokenizer(tokenizerFolder);
   const config = {
     ...{ vocabularySize: 4096, positions: 512, width: 32, layers: 1, heads: 2 },
-    ...{ layerNormEpsilon: 1e-5, endOfTextId: 4095, tiedHead: true },
+    ...{ layerNormEpsilon: 1e-5, endOfTextId: 4095 },
   };
   const weights = randomWeights(config, 1);
   await saveModelFolder("./final_model", { config, weights, tokenizerFolder, card: "# A model" });

@@ -8,7 +8,7 @@ import type { Gpt2Config } from "../../src/model/gpt2-config.js";
 import { packageRoot } from "../../src/paths.js";
 import { estimateMemory } from "../../src/train/memory.js";
 
-const common = { layerNormEpsilon: 1e-5, endOfTextId: 0, positions: 512, tiedHead: true };
+const common = { layerNormEpsilon: 1e-5, endOfTextId: 0, positions: 512 };
 const workloads: Readonly<Record<string, { config: Gpt2Config; B: number; T: number }>> = {
   "much text": { config: { ...common, vocabularySize: 4096, width: 256, layers: 4, heads: 4 }, B: 8, T: 256 },
   "many tokens": { config: { ...common, vocabularySize: 50_257, width: 256, layers: 1, heads: 4 }, B: 1, T: 128 },

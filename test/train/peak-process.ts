@@ -6,16 +6,16 @@ import { train } from "../../src/fine-tune.js";
 import { toHuggingFaceConfig } from "../../src/model/gpt2-config.js";
 import { packageRoot } from "../../src/paths.js";
 
-const { width, layers, ...knobs } = JSON.parse(process.argv[2] ?? "");
+const { width, layers, vocabularySize = 4096, maxDocuments = 30, ...knobs } = JSON.parse(process.argv[2] ?? "");
 const folder = await mkdtemp(join(tmpdir(), "fledge-peak-"));
 try {
   await mkdir(join(folder, "model"));
   await cp(join(packageRoot(), "models/fledge-base/tokenizer.json"), join(folder, "model/tokenizer.json"));
-  const shape = { vocabularySize: 4096, positions: 512, width, layers, heads: 4 };
+  const shape = { vocabularySize, positions: 512, width, layers, heads: 4 };
   const model = toHuggingFaceConfig({ ...shape, layerNormEpsilon: 1e-5, endOfTextId: 4095 });
   await writeFile(join(folder, "model/config.json"), JSON.stringify(model));
   const events = train({
-    ...{ modelName: join(folder, "model"), initialWeights: "random", datasetName: "sotu", maxDocuments: 30 },
+    ...{ modelName: join(folder, "model"), initialWeights: "random", datasetName: "sotu", maxDocuments },
     ...{ outputDir: join(folder, "run"), finalModelDir: join(folder, "final"), dataGate: "warn" },
     ...{ maxSteps: 2, evaluateEverySteps: 1, earlyStoppingPatience: 0, mixedPrecision: false, engine: "tensorflow" },
     ...knobs,

@@ -7,7 +7,7 @@ import { resolveConfig } from "../../src/config.js";
 import { findTensorFlow } from "../../src/engine/find.js";
 import { packageRoot } from "../../src/paths.js";
 import type { PreflightEvent } from "../../src/train/events.js";
-import { availableMemory, checkMemory, predictedMemory } from "../../src/train/preflight.js";
+import { checkMemory, predictedMemory } from "../../src/train/preflight.js";
 import { stepFlops } from "../../src/train/preflight-measure.js";
 
 const distilgpt2 = {
@@ -16,24 +16,6 @@ const distilgpt2 = {
 };
 const config = resolveConfig({ batchSize: 8, gradientAccumulation: 1, blockSize: 512 });
 const peak = (changes: object) => predictedMemory(distilgpt2, { ...config, ...changes }, "float32");
-
-test("availableMemory() takes the smaller of what the machine has free and what the container's limit leaves", () => {
-  const files = new Map([
-    ["/proc/meminfo", "MemTotal: 9 kB\nMemAvailable:    8000000 kB\n"],
-    ["/sys/fs/cgroup/memory.max", "5000000000\n"],
-    ["/sys/fs/cgroup/memory.current", "1000000000\n"],
-  ]);
-  assert.equal(
-    availableMemory((path) => files.get(path)),
-    4e9,
-  );
-  files.set("/sys/fs/cgroup/memory.max", "max\n");
-  assert.equal(
-    availableMemory((path) => files.get(path)),
-    8_192_000_000,
-  );
-  assert.ok(availableMemory() > 0, "this machine");
-});
 
 test("checkMemory() lets a run pass that fits and tells its predicted peak", () => {
   assert.equal(checkMemory(distilgpt2, config, "float32", 100e9), peak({}));

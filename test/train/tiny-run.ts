@@ -17,7 +17,7 @@ import type { TrainingResult, TrainingRun } from "../../src/train/trainer-run.js
 /** Its model. */
 export const tinyModel = {
   ...{ vocabularySize: 50, positions: 8, width: 8, layers: 1, heads: 2 },
-  ...{ layerNormEpsilon: 1e-5, endOfTextId: 49, tiedHead: true },
+  ...{ layerNormEpsilon: 1e-5, endOfTextId: 49 },
 };
 
 /** Blocks of random tokens. */

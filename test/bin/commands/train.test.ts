@@ -17,7 +17,7 @@ after(() => rm(scratch, { recursive: true }));
 const modelName = join(scratch, "tiny");
 await mkdir(modelName);
 await cp(join(packageRoot(), "models/fledge-base/tokenizer.json"), join(modelName, "tokenizer.json"));
-const shape = { vocabularySize: 4096, positions: 64, width: 16, layers: 1, heads: 2, tiedHead: true };
+const shape = { vocabularySize: 4096, positions: 64, width: 16, layers: 1, heads: 2 };
 const modelConfig = toHuggingFaceConfig({ ...shape, layerNormEpsilon: 1e-5, endOfTextId: 4095 });
 await writeFile(join(modelName, "config.json"), JSON.stringify(modelConfig));
 const text = join(scratch, "letters.txt");
