@@ -4,7 +4,7 @@
  * promise; other kinds are known by what they can do (duck-types.ts). It sends nothing.
  */
 import { inspect } from "node:util";
-import { isBundle, jupyterDisplay } from "../src/view/display.js";
+import { isBundle, isShown, jupyterDisplay } from "../src/view/display.js";
 import { duckTypeBundle } from "./duck-types.js";
 import type { Json } from "./protocol.js";
 
@@ -13,11 +13,11 @@ const LONGEST_TEXT = 20_000; // characters; stored in the notebook, so it stays 
 /**
  * The MIME bundle of a cell's result.
  *
- * @returns the bundle, or undefined for `undefined`, which shows nothing
+ * @returns the bundle, or undefined for `undefined` and for what `display()` gives back, which show nothing
  * @throws whatever the value's own display function throws
  */
 export async function mimeBundle(value: unknown): Promise<Json | undefined> {
-  return value === undefined ? undefined : bundleOf(value);
+  return value === undefined || isShown(value) ? undefined : bundleOf(value);
 }
 
 /** The bundle of what a cell displays by hand: a bundle and a text are taken as they are; else as `mimeBundle`. */

@@ -1,9 +1,10 @@
 /**
  * Gives a notebook the outputs that its executed copy has, for those who read it where no kernel runs. In: both files. Out: the
- * notebook with outputs that every viewer shows: of a figure the PNG and its sentence, as some show neither SVG nor Plotly. Cells
- * stay as they are; it runs nothing.
+ * notebook with outputs that every viewer shows: of a figure the PNG, as some show neither SVG nor Plotly, and below
+ * it the sentence that says what it shows. Cells stay as they are; it runs nothing.
  */
 import { problem } from "../src/message.js";
+import { escapeMarkup } from "../src/view/escape.js";
 import { cellSource, type Notebook, type Output, readNotebook, writeNotebook } from "./notebook.js";
 import type { Json } from "./protocol.js";
 
@@ -36,7 +37,7 @@ export async function storeOutputs(path: string, executedPath: string, root: str
   const name = `…/${root.split(/[\\/]/).at(-1)}`;
   notebook.cells.forEach((cell, i) => {
     if (cell.cell_type !== "code") return;
-    const outputs = JSON.stringify((executed.cells[i]?.outputs ?? []).map(portable));
+    const outputs = JSON.stringify((executed.cells[i]?.outputs ?? []).flatMap(portable));
     cell.outputs = JSON.parse(outputs.replaceAll(JSON.stringify(root).slice(1, -1), name)) as Output[];
     cell.execution_count = executed.cells[i]?.execution_count ?? null;
   });
@@ -53,9 +54,15 @@ function isCopy(notebook: Notebook, executed: Notebook): boolean {
   });
 }
 
-function portable(output: Output): Output {
+// A picture and, below it, what it shows: in a paragraph, as text/plain is not wrapped everywhere.
+function portable(output: Output): Output[] {
   const data = output.data as Json | undefined;
-  if (!data || !("image/png" in data)) return output;
+  if (!data || !("image/png" in data)) return [output];
   const kept = Object.entries(data).filter(([mime]) => !BESIDE_PNG.includes(mime));
-  return { ...output, data: Object.fromEntries(kept) };
+  const sentence = [data["text/plain"]].flat().join("");
+  const caption = { "text/html": `<p>${escapeMarkup(sentence)}</p>`, "text/plain": sentence };
+  return [
+    { ...output, data: Object.fromEntries(kept) },
+    { output_type: "display_data", data: caption, metadata: {} },
+  ];
 }

@@ -15,15 +15,17 @@ interface Box {
   readonly tip: string;
 }
 
-// Grey-blue behind the text's own colour, so that it reads on light and on dark pages.
+// Grey-blue behind the text's own colour, so that it reads on light and on dark pages. The tags are for pages that take styles away.
 const kinds = {
-  context: { look: "border: 1px dashed #8c959f", meaning: "context only" },
+  context: { tag: "em", look: "font-style: normal; border: 1px dashed #8c959f", meaning: "context only" },
   loss: {
+    tag: "span",
     look: "border: 1px solid rgba(0, 114, 178, 0.31); background-color: rgba(0, 114, 178, 0.31)",
     meaning: "carries loss",
   },
   end: {
-    look: "border: 1px solid rgba(0, 114, 178, 0.55); background-color: rgba(0, 114, 178, 0.55)",
+    tag: "strong",
+    look: "font-weight: inherit; border: 1px solid rgba(0, 114, 178, 0.55); background-color: rgba(0, 114, 178, 0.55)",
     meaning: "carries loss and ends a document",
   },
 } as const;
@@ -66,7 +68,8 @@ function html(boxes: readonly Box[], caption: string): string {
 }
 
 function span({ text, kind, tip }: Box): string {
-  return `<span title="${escapeMarkup(tip)}" style="${kinds[kind].look}">${escapeMarkup(visible(text))}</span>`;
+  const { tag, look } = kinds[kind];
+  return `<${tag} title="${escapeMarkup(tip)}" style="${look}">${escapeMarkup(visible(text))}</${tag}>`;
 }
 
 function plain(boxes: readonly Box[], caption: string): string {

@@ -111,3 +111,10 @@ export function isBundle(value: unknown): value is MimeBundle {
   const keys = Object.keys(value);
   return keys.length > 0 && keys.every((key) => /^[a-z]+\/[\w.+-]+$/.test(key));
 }
+
+/** Whether a value is what `display()` gives back: at the end of a cell it shows nothing, since it has shown something. */
+export function isShown(value: unknown): value is Shown {
+  if (typeof value !== "object" || value === null) return false;
+  const { displayId, update, ...others } = value as Partial<Shown>;
+  return typeof displayId === "string" && typeof update === "function" && Object.keys(others).length === 0;
+}

@@ -16,12 +16,22 @@ export interface ShownToken {
   readonly rank: number;
 }
 
-// Surprise in bits up to which a class reaches, its name, and how it is drawn.
+// Surprise in bits up to which a class reaches, its name, and how it is drawn. The tags are for pages that take styles away, as
+// GitHub does: there the classes are upright, italic, underlined and bold; the styles take that back.
 const CLASSES = [
-  { bits: 1, name: "expected (above 50 %)", shade: "transparent", line: "0 solid" },
-  { bits: 3.33, name: "likely (10 to 50 %)", shade: "rgba(86, 180, 233, 0.22)", line: "1px dotted" },
-  { bits: 6.65, name: "unlikely (1 to 10 %)", shade: "rgba(230, 159, 0, 0.32)", line: "2px solid" },
-  { bits: Infinity, name: "surprising (below 1 %)", shade: "rgba(213, 94, 0, 0.45)", line: "3px double" },
+  { bits: 1, name: "expected (above 50 %)", tag: "span", look: "" },
+  {
+    ...{ bits: 3.33, name: "likely (10 to 50 %)", tag: "em" },
+    look: "font-style: normal; background: rgba(86, 180, 233, 0.22); border-bottom: 1px dotted",
+  },
+  {
+    ...{ bits: 6.65, name: "unlikely (1 to 10 %)", tag: "ins" },
+    look: "text-decoration: none; background: rgba(230, 159, 0, 0.32); border-bottom: 2px solid",
+  },
+  {
+    ...{ bits: Infinity, name: "surprising (below 1 %)", tag: "strong" },
+    look: "font-weight: inherit; background: rgba(213, 94, 0, 0.45); border-bottom: 3px double",
+  },
 ] as const;
 
 /**
@@ -41,18 +51,18 @@ function classOf(probability: number): (typeof CLASSES)[number] {
 }
 
 function html(tokens: readonly ShownToken[]): string {
-  const look = ({ shade, line }: (typeof CLASSES)[number]) =>
-    `background: ${shade}; border-bottom: ${line} currentColor`;
+  const shown = ({ tag, look }: (typeof CLASSES)[number], text: string, title = "") =>
+    `<${tag}${title}${look === "" ? "" : ` style="${look}"`}>${text}</${tag}>`;
   const words = charactersOf(tokens).map((parts) => {
     const text = parts.map((part) => part.text).join("");
     const probability = parts.reduce((product, part) => product * part.probability, 1);
     const numbers = parts.map((part) => `${percent(part.probability)}, ${ordinal(part.rank)}`).join("; then ");
     const title = `${visible(text)}: ${numbers}`;
     const breaks = "<br>".repeat(text.split("\n").length - 1);
-    const shown = escapeMarkup(text.replaceAll("\n", "⏎"));
-    return `<span title="${escapeMarkup(title)}" style="${look(classOf(probability))}">${shown}</span>${breaks}`;
+    const token = escapeMarkup(text.replaceAll("\n", "⏎"));
+    return shown(classOf(probability), token, ` title="${escapeMarkup(title)}"`) + breaks;
   });
-  const legend = CLASSES.map((one) => `<span style="${look(one)}">${one.name}</span>`).join(" · ");
+  const legend = CLASSES.map((one) => shown(one, one.name)).join(" · ");
   return [
     `<div style="white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.9">${words.join("")}</div>`,
     `<div style="font-size: 85%; margin-top: 6px">${legend} · the number is in each token's tooltip</div>`,

@@ -142,3 +142,9 @@ test("mimeBundle() takes an object's own display, at once or by a promise, and s
   assert.match(String(await text(alike)), /^\{ columnNames: \[Function/);
   assert.equal(await mimeBundle(undefined), undefined);
 });
+
+test("mimeBundle() shows nothing for what display() gives back", async () => {
+  assert.equal(await mimeBundle({ displayId: "a", update: () => undefined }), undefined);
+  assert.match(String(await text({ displayId: "a", update: true })), /displayId: 'a'/);
+  assert.match(String(await text({ displayId: "a", update: () => undefined, more: 1 })), /more: 1/);
+});

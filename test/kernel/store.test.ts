@@ -41,9 +41,11 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 test("storeOutputs() keeps a figure as PNG with its sentence, and tells no path of this machine", async () => {
   const bytes = await storeOutputs(path, executed, folder);
   const { cells, metadata }: Notebook = JSON.parse(readFileSync(path, "utf8"));
-  const [figure, text] = cells.map(({ outputs }) => outputs?.[0]);
+  const [figure, sentence] = cells[0]?.outputs ?? [];
+  const text = cells[1]?.outputs?.[0];
   assert.deepEqual(Object.keys(figure?.data as object).sort(), ["image/png", "text/plain"]);
   assert.deepEqual(figure?.metadata, { "image/png": { alt: "Two. a: 1; b: 2." } });
+  assert.deepEqual(sentence?.data, { "text/html": "<p>Two. a: 1; b: 2.</p>", "text/plain": "Two. a: 1; b: 2." });
   assert.deepEqual(text?.text, [`…/${folder.split("/").at(-1)}\n`]);
   assert.deepEqual(
     cells.map(({ execution_count }) => execution_count),

@@ -13,7 +13,9 @@ import { installKernel } from "../../kernel/install.js";
 import { packageRoot } from "../../src/paths.js";
 
 const jupyter = join(packageRoot(), ".venv/bin/jupyter");
-const browserPath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync) ?? "";
+/** Chromium, or an empty text. */
+export const browserPath =
+  ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync) ?? "";
 
 /** Why the test cannot run on this machine; undefined where it can. */
 export const lacking = !existsSync(jupyter)

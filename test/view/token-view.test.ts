@@ -12,9 +12,16 @@ const tokens = [
 test("tokenView() gives each token its number in words, a shade, and a line that needs no colour", () => {
   const html = String(tokenView(tokens)[jupyterDisplay]()["text/html"]);
   assert.match(html, /title="We: 0\.40 %, place 31"[^>]*border-bottom: 3px double/);
-  assert.match(html, /title="␣the: 62 %, the likeliest"[^>]*border-bottom: 0 solid/);
-  assert.match(html, /&lt;b&gt;⏎<\/span><br>/);
+  assert.match(html, /<span title="␣the: 62 %, the likeliest"> the<\/span>/);
+  assert.match(html, /&lt;b&gt;⏎<\/ins><br>/);
   assert.doesNotMatch(html, /<b>|(?<!-)color: #/);
+});
+
+test("tokenView() tells its classes apart where styles are taken away, too", () => {
+  const html = String(tokenView(tokens)[jupyterDisplay]()["text/html"]).replace(/ style="[^"]*"/g, "");
+  assert.match(html, /<strong title="We[^>]*>We<\/strong><span[^>]*> the<\/span><ins[^>]*>&lt;b/);
+  for (const [tag, name] of Object.entries({ span: "expected", em: "likely", ins: "unlikely", strong: "surprising" }))
+    assert.match(html, new RegExp(`<${tag}>${name} [^<]*</${tag}>`));
 });
 
 test("tokenView() lists the same as text", () => {
