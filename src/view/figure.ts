@@ -192,7 +192,7 @@ export function plotlyJson({ data, layout }: Pick<Figure, "data" | "layout">): R
         })) ?? [],
       legend: { orientation: "h", x: 0, xanchor: "left", y: 1.01, yanchor: "bottom" },
       font: { family: fontFamily, size: 13, color: ink.strong },
-      margin: { l: 70, r: 28, t: 108, b: 60 },
+      margin: { l: 70, r: 28, t: spaceAbove(data, layout), b: 60 },
       paper_bgcolor: ink.paper,
       plot_bgcolor: ink.paper,
       hovermode: data.some((trace) => trace.type === "bar") ? "closest" : "x unified",
@@ -203,6 +203,13 @@ export function plotlyJson({ data, layout }: Pick<Figure, "data" | "layout">): R
     },
     config: { responsive: true, displaylogo: false },
   };
+}
+
+// Room for the title, a subtitle and the legend: four names and more take two rows where a page is narrow. Plotly shows no legend for one.
+function spaceAbove(data: readonly Trace[], layout: Layout): number {
+  const named = data.filter((trace) => trace.showlegend !== false).length;
+  const legendRows = named < 2 ? 0 : named < 4 ? 1 : 2;
+  return 58 + (layout.title.subtitle ? 18 : 0) + 24 * legendRows;
 }
 
 function rounded<Value extends number | string>(value: Value): number | Value {

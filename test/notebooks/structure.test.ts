@@ -77,11 +77,20 @@ for (const name of notebookNames) {
     }
   });
 
-  test(`${name} stores no machine's paths and at most ${mostStoredBytes / 1000} kB of outputs`, async () => {
-    const { cells } = await readNotebook(path);
-    const outputs = JSON.stringify(cells.map((cell) => cell.outputs ?? []));
-    ok(Buffer.byteLength(outputs) <= mostStoredBytes, `${Buffer.byteLength(outputs)} bytes`);
-    for (const place of ["/home/", "/Users/", "/root/", "/tmp/", packageRoot()]) ok(!outputs.includes(place), place);
+  test(`${name} keeps the outputs of one run from top to bottom, at most ${mostStoredBytes / 1000} kB, without errors`, async () => {
+    const { cells, metadata } = await readNotebook(path);
+    const code = cells.filter((cell) => cell.cell_type === "code");
+    deepEqual(
+      code.map(({ execution_count }) => execution_count),
+      code.map((_, i) => i + 1),
+    );
+    const outputs = code.flatMap((cell) => cell.outputs ?? []);
+    ok(outputs.every(({ output_type }) => output_type !== "error"));
+    const text = JSON.stringify(outputs);
+    ok(Buffer.byteLength(text) <= mostStoredBytes, `${Buffer.byteLength(text)} bytes`);
+    equal(metadata.widgets, undefined);
+    const unwanted = ["widget-view", "vnd.plotly", "/home/", "/Users/", "/root/", "/tmp/", packageRoot()];
+    for (const each of unwanted) ok(!text.includes(each), each);
   });
 }
 
