@@ -7,10 +7,10 @@ import { execFile } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
-import { chromium } from "playwright-core";
+import { type Browser, chromium } from "playwright-core";
 import { readNotebook } from "../../kernel/notebook.js";
 import { packageRoot } from "../../src/paths.js";
 import { browserPath } from "../lab/lab.js";
@@ -24,7 +24,15 @@ describe("the notebooks where no kernel runs", {
   skip: existsSync(python) ? false : "no .venv: run npm run setup",
 }, () => {
   const folder = mkdtempSync(join(tmpdir(), "fledge-static-"));
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  let browser: Browser | undefined;
+  before(async () => {
+    if (browserPath === "") return;
+    browser = await chromium.launch({ executablePath: browserPath, args: ["--no-sandbox", "--disable-gpu"] });
+  });
+  after(async () => {
+    await browser?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
   const page = (name: string) => join(folder, name.replace(".ipynb", ".html"));
 
   test("nbconvert renders all of them", async () => {
@@ -35,32 +43,27 @@ describe("the notebooks where no kernel runs", {
 
   for (const name of notebookNames) {
     test(`${name} shows every figure with its sentence, on a light and on a dark page`, async (t) => {
-      if (browserPath === "") return t.skip("no Chromium on this machine: apt-get install chromium");
+      if (!browser) return t.skip("no Chromium on this machine: apt-get install chromium");
       const sentences = await sentencesOf(name);
-      ok(sentences.length >= 2, `${sentences.length} figures`);
-      const browser = await chromium.launch({ executablePath: browserPath, args: ["--no-sandbox", "--disable-gpu"] });
-      try {
-        for (const colorScheme of ["light", "dark"] as const) {
-          const context = await browser.newContext({ colorScheme, javaScriptEnabled: false });
-          const shown = await context.newPage();
-          await shown.goto(pathToFileURL(page(name)).href);
-          const images = await shown.locator("img").all();
-          deepEqual(await Promise.all(images.map((image) => image.getAttribute("alt"))), sentences);
-          for (const [i, image] of images.entries()) {
-            const box = await image.boundingBox();
-            ok(box && box.width > 400 && box.height > 200, `figure ${i + 1} is ${box?.width} × ${box?.height}`);
-            ok(
-              await shown
-                .getByText(sentences[i] as string, { exact: true })
-                .first()
-                .isVisible(),
-            );
-          }
-          await shown.screenshot({ path: join(screenshots, `${name}-${colorScheme}.png`), fullPage: true });
-          await context.close();
+      ok(sentences.length >= 1, `${sentences.length} figures`);
+      for (const colorScheme of ["light", "dark"] as const) {
+        const context = await browser.newContext({ colorScheme, javaScriptEnabled: false });
+        const shown = await context.newPage();
+        await shown.goto(pathToFileURL(page(name)).href);
+        const images = await shown.locator("img").all();
+        deepEqual(await Promise.all(images.map((image) => image.getAttribute("alt"))), sentences);
+        for (const [i, image] of images.entries()) {
+          const box = await image.boundingBox();
+          ok(box && box.width > 400 && box.height > 200, `figure ${i + 1} is ${box?.width} × ${box?.height}`);
+          ok(
+            await shown
+              .getByText(sentences[i] as string, { exact: true })
+              .first()
+              .isVisible(),
+          );
         }
-      } finally {
-        await browser.close();
+        await shown.screenshot({ path: join(screenshots, `${name}-${colorScheme}.png`), fullPage: true });
+        await context.close();
       }
     });
   }
