@@ -21,7 +21,7 @@ async function addressOf(server: ChildProcess): Promise<string> {
 /** The most memory that a process held since it began, bytes; Linux keeps it in its table of processes. */
 const peakBytes = (id: number) => 1024 * Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${id}/status`, "utf8"))?.[1]);
 
-test("fledge serve refuses a prompt of 10 MB with 413, announced or not, without holding it, and ends at Ctrl-C", async (t) => {
+test("fledge serve refuses a prompt of 10 MB with 413, announced or not, without holding it, and ends at Ctrl-C while it writes", async (t) => {
   const fledge = join(packageRoot(), "dist/bin/fledge.js");
   const server = spawn(process.execPath, [fledge, "serve", "fledge-base", "--port", "0", "--name", "m"], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -61,6 +61,13 @@ test("fledge serve refuses a prompt of 10 MB with 413, announced or not, without
     assert.ok(grown < 90e6, `${grown} bytes`);
     t.diagnostic(`the peak grew by ${(grown / 1e6).toFixed(1)} MB`);
   } else t.diagnostic(`memory was not compared: ${process.platform} has no /proc`);
+  const writing = await post(JSON.stringify({ prompt: "The", max_tokens: 480, n: 4, stream: true }));
+  const reader = writing.body?.getReader();
+  await reader?.read();
   server.kill("SIGINT");
   assert.deepEqual(await ended, [0, null]);
+  const cut = async () => {
+    while (!(await reader?.read())?.done);
+  };
+  await assert.rejects(cut(), TypeError);
 });
