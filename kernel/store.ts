@@ -15,7 +15,7 @@ const BESIDE_PNG = ["application/vnd.plotly.v1+json", "image/svg+xml"];
  *
  * @param path the notebook, which is written
  * @param executedPath its copy, run from the first cell to the last
- * @param root folder whose path no output may tell; it becomes `…/` and the folder's last name
+ * @param root folder whose path no output may tell; it becomes `…`
  * @returns bytes of the outputs
  * @throws Error when the copy is of another version of the notebook, or was not run to its end
  * @example
@@ -34,11 +34,10 @@ export async function storeOutputs(path: string, executedPath: string, root: str
       }),
     );
   }
-  const name = `…/${root.split(/[\\/]/).at(-1)}`;
   notebook.cells.forEach((cell, i) => {
     if (cell.cell_type !== "code") return;
     const outputs = JSON.stringify((executed.cells[i]?.outputs ?? []).flatMap(portable));
-    cell.outputs = JSON.parse(outputs.replaceAll(JSON.stringify(root).slice(1, -1), name)) as Output[];
+    cell.outputs = JSON.parse(outputs.replaceAll(JSON.stringify(root).slice(1, -1), "…")) as Output[];
     cell.execution_count = executed.cells[i]?.execution_count ?? null;
   });
   await writeNotebook(path, notebook);
