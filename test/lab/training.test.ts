@@ -65,8 +65,13 @@ test("notebook 4 in JupyterLab: the chart grows, Stop pauses, the next cell goes
 
   await added.nth(count - 1).click();
   await page.keyboard.press("End");
-  await page.keyboard.press("Tab");
-  await page.locator(".jp-Completer").waitFor();
+  // JupyterLab waits one second for completions, too short on a busy machine.
+  const completer = page.locator(".jp-Completer");
+  for (let asked = 0; asked < 20 && !(await completer.isVisible()); asked++) {
+    await page.keyboard.press("Tab");
+    await completer.waitFor({ timeout: 5000 }).catch(() => undefined);
+  }
+  assert.ok(await completer.isVisible());
   await screenshot(page, "completion");
   await page.keyboard.press("Enter");
   await page.locator(".jp-CodeCell .cm-content", { hasText: "Math.floor" }).waitFor();
