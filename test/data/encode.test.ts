@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { loadDataset } from "../../src/data/dataset.js";
-import { encodeTexts } from "../../src/data/encode.js";
+import { Encoder, encodeTexts } from "../../src/data/encode.js";
 import { loadTokenizer } from "../../src/data/tokenizer.js";
 import { packageRoot } from "../../src/paths.js";
 
@@ -46,4 +46,21 @@ test("encodeTexts() refuses to go on with a tokenizer.json that has changed", as
     name: "Error",
     message: /^Cannot encode texts: another tokenizer\.json in .* Fix: load the tokenizer again\.$/,
   });
+});
+
+test("Encoder gives encode()'s ids batch after batch, and its threads read the vocabulary once", async () => {
+  await cp(join(baseFolder, "tokenizer.json"), join(scratch, "tokenizer.json"));
+  const copy = await loadTokenizer(scratch);
+  const encoder = new Encoder(copy, 2);
+  try {
+    assert.equal((await encoder.encode(texts)).length, texts.length);
+    // Threads that were started anew would refuse the file, as in the test above.
+    await rm(join(scratch, "tokenizer.json"));
+    for (const batch of [texts.slice(3), texts.slice(0, 2), []]) {
+      const expected = batch.map((text) => tokenizer.encode(text));
+      assert.deepEqual(await encoder.encode(batch), expected);
+    }
+  } finally {
+    await encoder.close();
+  }
 });
