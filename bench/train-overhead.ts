@@ -19,7 +19,7 @@ import { median } from "./figures.js";
 const [B, T, steps] = [4, 512, 60];
 const modelConfig = {
   ...{ vocabularySize: 50_257, positions: T, width: 16, layers: 1, heads: 1 },
-  ...{ layerNormEpsilon: 1e-5, endOfTextId: 50_256, tiedHead: true },
+  ...{ layerNormEpsilon: 1e-5, endOfTextId: 50_256 },
 };
 const random = seededRandom(1);
 const tokens = Uint32Array.from({ length: B * T * steps + 1 }, () => random.integer(50_257));

@@ -13,7 +13,7 @@ import type {
   VariableInit,
   Variables,
 } from "./engine.js";
-import { disposedEngine, lengthMismatch, unknownVariable } from "./errors.js";
+import { checkStatic, disposedEngine, lengthMismatch, unknownVariable } from "./errors.js";
 import { sizeOf } from "./program.js";
 import { registerWasmKernels } from "./wasm-kernels.js";
 
@@ -59,6 +59,7 @@ export async function openEager(name: EagerName, folder?: string): Promise<Engin
       specs: Readonly<Record<Input, TensorSpec>>,
       step: StepFunction<Input, Output>,
     ) {
+      for (const [name, { shape }] of Object.entries<TensorSpec>(specs)) checkStatic(`input "${name}"`, shape);
       const run: CompiledStep<Input, Output>["run"] = async (inputs) => {
         await tf.setBackend(backend);
         checkOpen();

@@ -19,6 +19,23 @@ export function lengthMismatch(what: string, found: number, shape: readonly numb
 }
 
 /**
+ * Refuses a shape that is not known before the step runs.
+ *
+ * @throws TypeError where a size is no whole number from 0 on
+ */
+export function checkStatic(what: string, shape: readonly (number | null)[]): void {
+  if (shape.every((size) => Number.isSafeInteger(size) && (size as number) >= 0)) return;
+  throw new TypeError(
+    problem({
+      cannot: `compile a step for ${what}`,
+      found: `shape [${shape.join(", ")}]`,
+      expected: "whole numbers from 0 on: shapes are static",
+      fix: "compile the step once for each shape, or pad the input to the largest and mask the rest",
+    }),
+  );
+}
+
+/**
  * Memory ran out while something was computed. It can be done again in smaller pieces; an optimiser step may have changed
  * some of its variables.
  */

@@ -27,8 +27,8 @@ export function recordForms(environment: Environment, precision: Precision, seco
 /**
  * The form to run, and why.
  *
- * @returns the faster of what was measured here; else the graph, which needs no time to compile and is the faster one in float32 on the
- *   processors that Fledge was measured on (docs/decisions.md)
+ * @returns the faster of what was measured here; else the graph, which needs no time to compile and gains from bfloat16
+ *   (docs/decisions.md)
  */
 export function chooseForm(environment: Environment, precision: Precision): { form: Form; because: string } {
   const seconds = readRecords(recordFile(environment))[machine(precision)];

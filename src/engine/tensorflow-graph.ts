@@ -90,16 +90,10 @@ export function takeFloats(library: TensorFlowLibrary, tensor: Pointer): Float32
   return values;
 }
 
-/**
- * Builds operations into one TF_Graph; names are unique by a running number. TensorFlow's optimiser of graphs goes by names
- * where it orders terms of a sum, so the names of a program depend on nothing but the program: else a resumed run, which
- * created its variables in another way, would differ in the last bit.
- */
+/** Builds operations into one TF_Graph; names are unique by a running number. */
 export class TensorFlowGraph {
   readonly graph: Pointer;
   private open = true;
-  private programs = 0;
-  private prefix = "";
   private count = 0;
 
   constructor(private readonly library: TensorFlowLibrary) {
@@ -110,18 +104,6 @@ export class TensorFlowGraph {
   close(): void {
     this.open = false;
     this.library.deleteGraph(this.graph);
-  }
-
-  /** Names what is added by `build` by its place in it. */
-  program<Result>(build: () => Result): Result {
-    const { prefix, count } = this;
-    this.prefix = `program${this.programs++}/`;
-    this.count = 0;
-    try {
-      return build();
-    } finally {
-      Object.assign(this, { prefix, count });
-    }
   }
 
   /** Adds an operation and returns its TF_Operation. */
@@ -140,7 +122,7 @@ export class TensorFlowGraph {
   }
 
   private nextName(type: string): string {
-    return `${this.prefix}${String(this.count++).padStart(6, "0")}_${type}`;
+    return `${this.count++}_${type}`;
   }
 
   /** Adds an operation and returns its first output. */

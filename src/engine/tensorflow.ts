@@ -127,11 +127,10 @@ class TensorFlowEngine implements Engine {
     precision = this.precision,
   ): Promise<CompiledStep<Input, Output>> {
     const program = trace(step, { name, inputs, variables: this.shapes, precision });
-    const emitted = this.graph.program(() =>
+    const emitted =
       this.form === "xla"
         ? emitXlaCall(program, this.graph, this.handles, this.platform)
-        : emitTensorFlow(program, this.graph, this.handles),
-    );
+        : emitTensorFlow(program, this.graph, this.handles);
     const run = (values: Readonly<Record<Input, HostArray>>) => this.runStep(emitted, inputs, values);
     return { program, run: run as CompiledStep<Input, Output>["run"] };
   }

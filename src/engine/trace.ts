@@ -6,7 +6,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { nearest, problem } from "../message.js";
 import type { AdamUpdate, Precision, StepFunction, TensorSpec, Variables } from "./engine.js";
-import { callSite, isFromLibrary, refusedCall, unknownVariable } from "./errors.js";
+import { callSite, checkStatic, isFromLibrary, refusedCall, unknownVariable } from "./errors.js";
 import {
   type Operation,
   type OperationAttributes,
@@ -79,6 +79,7 @@ function record(step: StepFunction, options: TraceOptions, recorder: Recorder): 
   tf.tidy(() => {
     const inputs: Record<string, tf.Tensor> = {};
     for (const [name, spec] of Object.entries(options.inputs)) {
+      checkStatic(`input "${name}"`, spec.shape);
       inputs[name] = recorder.tensor(recorder.add("input", [], { name }, [spec]));
     }
     const results = step(inputs, new TracedVariables(recorder, options.variables));

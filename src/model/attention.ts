@@ -9,7 +9,7 @@ import { after } from "../engine/operations.js";
 import { type Dropout, dropoutMask } from "./dropout.js";
 
 /** Queries of a block: of 512 positions, four blocks compute 5/8 of all scores; smaller ones slow the products down. */
-const rowsOfBlock = 128;
+export const rowsOfBlock = 128;
 
 /**
  * Attention of every query to the keys at and before its own position.
@@ -84,7 +84,7 @@ function attendGradient(
     const queries = after(q, dq.at(-1) ?? dy); // one block after the other
     const dyOfBlock = rows(dy, begin, end); // [G, R, D]
     const P = scores(queries, k, mask, block); // [G, R, S]
-    const kept = keptOf(block, P, dropout && { ...dropout, key: after(dropout.key, queries) });
+    const kept = keptOf(block, P, dropout);
     const dropped = (x: tf.Tensor) => (kept ? tf.mul(x, kept) : x);
     const dP = dropped(tf.matMul(dyOfBlock, rows(v, 0, end), false, true)); // [G, R, S]
     const dS = tf.mul(P, tf.sub(dP, rows(along, begin, end))); // [G, R, S]
@@ -99,9 +99,11 @@ function attendGradient(
   return [dq, dk.map((parts) => tf.addN(parts)), dv.map((parts) => tf.addN(parts))].map((parts) => tf.concat(parts, 1));
 }
 
-// The mask of a block [G, R, S], the same each time.
-function keptOf({ begin }: Block, { shape }: tf.Tensor, dropout?: AttentionDropout): tf.Tensor | undefined {
-  return dropout && dropoutMask(shape, dropout, dropout.stream + begin / rowsOfBlock);
+// The mask of a block [G, R, S], the same each time, drawn once its probabilities are there.
+function keptOf({ begin }: Block, P: tf.Tensor, dropout?: AttentionDropout): tf.Tensor | undefined {
+  if (!dropout) return undefined;
+  const now = { ...dropout, key: after(dropout.key, P) };
+  return dropoutMask(P.shape, now, dropout.stream + begin / rowsOfBlock);
 }
 
 // Probabilities of a block [G, R, S].

@@ -27,8 +27,9 @@ export function streamOf(layer: number, place: "attention" | "attended" | "expan
  * @returns float32 of the shape
  */
 export function dropoutMask(shape: readonly number[], { rate, key }: Dropout, stream: number): tf.Tensor {
-  const kept = tf.greaterEqual(randomUniform(key, shape, stream), rate);
-  return tf.where(kept, tf.scalar(1 / (1 - rate)), tf.scalar(0));
+  // Not tf.where of two numbers: each would be a whole array, which TensorFlow makes when it plans and keeps for good.
+  const kept = tf.cast(tf.greaterEqual(randomUniform(key, shape, stream), rate), "float32");
+  return tf.mul(kept, 1 / (1 - rate));
 }
 
 /**
@@ -44,7 +45,9 @@ export function dropped(x: tf.Tensor, dropout: Dropout | undefined, stream: numb
       const again = { ...dropout, key: after(dropout.key, dy) };
       return tf.mul(dy, dropoutMask(dy.shape, again, stream));
     };
-    return { value: tf.mul(x, dropoutMask(x.shape, dropout, stream)), gradFunc };
+    // Else TensorFlow draws every mask of the model at once, before there is anything to drop.
+    const now = { ...dropout, key: after(dropout.key, x) };
+    return { value: tf.mul(x, dropoutMask(x.shape, now, stream)), gradFunc };
   });
   return withGradient(x);
 }

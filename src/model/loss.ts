@@ -10,8 +10,8 @@ export const logitsBytesLimit = 105e6;
 
 /** How many rows of hidden states a chunk has, so that its logits stay under the limit. */
 export function rowsPerChunk(rows: number, vocabulary: number, limitBytes = logitsBytesLimit): number {
-  const chunks = Math.ceil((rows * vocabulary * Float32Array.BYTES_PER_ELEMENT) / limitBytes);
-  return Math.ceil(rows / chunks);
+  const most = Math.max(1, Math.floor(limitBytes / (vocabulary * Float32Array.BYTES_PER_ELEMENT)));
+  return Math.ceil(rows / Math.ceil(rows / most));
 }
 
 /**

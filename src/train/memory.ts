@@ -5,6 +5,7 @@
  */
 import type { Precision } from "../engine/engine.js";
 import { sizeOf } from "../engine/program.js";
+import { rowsOfBlock } from "../model/attention.js";
 import { type Gpt2Config, weightShapes } from "../model/gpt2-config.js";
 import { rowsPerChunk } from "../model/loss.js";
 import type { BatchShape, Trainable } from "./optimizer.js";
@@ -44,7 +45,8 @@ const holes = 1.1;
  *
  * With N = B·T, P weights, P′ of them trained, and 4-byte numbers: weights and moments take 4P + 8P′, a layer keeps 17·N·C
  * numbers (13.5 with bfloat16 products, whose inputs are kept in two bytes; with checkpointing only N·C, but one layer), a chunk of n rows of logits takes 2·n·V (3·n·V),
- * beside 2·V·C of the embedding's gradient; the end of a step takes P′ of gradients instead.
+ * beside 2·V·C of the embedding's gradient; the end of a step takes P′ of gradients instead. With dropout, the largest mask is there four
+ * times while it is drawn: N·C, or that of a block of attention, of B·H·T·128.
  *
  * @param shape of a micro-batch
  * @example
@@ -52,10 +54,10 @@ const holes = 1.1;
  */
 export function estimateMemory(
   config: Gpt2Config,
-  { B, T, gradientCheckpointing = false }: BatchShape,
+  { B, T, gradientCheckpointing = false, dropoutRate = 0 }: BatchShape,
   { precision = "float32", gradientAccumulation = 1, trainable }: MemoryOptions = {},
 ): MemoryEstimate {
-  const { width: C, vocabularySize: V, layers } = config;
+  const { width: C, vocabularySize: V, layers, heads: H } = config;
   const N = B * T;
   const narrow = precision === "bfloat16";
   const count = (shapes: ReadonlyMap<string, readonly number[]>) =>
@@ -69,7 +71,8 @@ export function estimateMemory(
   const activationBytes = gradientCheckpointing ? ofLayer + 4 * N * C * layers : ofLayer * layers;
   const logits = (narrow ? 3 : 2) * 4 * rowsPerChunk(N, V) * V;
   const loss = logits + 8 * V * C;
-  const workBytes = Math.max(loss, 4 * trained - activationBytes);
+  const masks = dropoutRate > 0 ? 4 * 4 * Math.max(N * C, B * H * T * Math.min(T, rowsOfBlock)) : 0;
+  const workBytes = Math.max(loss, 4 * trained - activationBytes) + masks;
   const peakBytes = runtimeBytes + hostBytes + holes * (stateBytes + activationBytes + workBytes);
   return { runtimeBytes, hostBytes, stateBytes, activationBytes, workBytes, peakBytes };
 }

@@ -21,9 +21,10 @@ const cardCache = { rows: 4, slots: 128 };
  * host (weights, moments, and in the end the best weights once more), for the allocator seldom gives back what a step took.
  */
 export function predictedMemory(model: Gpt2Config, config: TrainingConfig, precision: Precision): number {
-  const { batchSize, blockSize, gradientAccumulation, gradientCheckpointing, samplePrompts, sampleTokens } = config;
+  const { batchSize, blockSize, gradientAccumulation, gradientCheckpointing, dropout } = config;
+  const { samplePrompts, sampleTokens } = config;
   const trainable = trainableOf(model, config);
-  const shape = { B: batchSize, T: blockSize, gradientCheckpointing };
+  const shape = { B: batchSize, T: blockSize, gradientCheckpointing, dropoutRate: dropout };
   const step = estimateMemory(model, shape, { precision, gradientAccumulation, trainable });
   const trained = [...trainable.shapes.values()].reduce((sum, dimensions) => sum + sizeOf(dimensions), 0);
   const rows = Math.max(samplePrompts.length, cardCache.rows);

@@ -98,6 +98,20 @@ test("describeProgram() prints a step one operation a line, and leaves out what 
   await engine.dispose();
 });
 
+for (const name of engineNames) {
+  test(`compile() on ${name} refuses an input whose shape is not static`, async (t) => {
+    const engine = await openForTest(name);
+    if (typeof engine === "string") return t.skip(engine);
+    for (const shape of [[-1, 2], [null, 2] as never, [2.5]]) {
+      await assert.rejects(
+        engine.compile("bad", { x: { shape, dtype: "float32" } }, ({ x }) => ({ y: x })),
+        /^TypeError: Cannot compile a step for input "x": shape \[(-1, 2|, 2|2\.5)\], expected whole numbers from 0 on: shapes are static\. Fix: compile/,
+      );
+    }
+    await engine.dispose();
+  });
+}
+
 test("compile() refuses what cannot be traced", async (t) => {
   const engine = await openForTest("tensorflow");
   if (typeof engine === "string") return t.skip(engine);
@@ -253,6 +267,16 @@ test("loadTensorFlow() refuses an old version and a library that is none", async
   assert.throws(
     () => loadTensorFlow(folder),
     /Cannot load .*libtensorflow_framework\.so\.2: .* Fix: delete \.venv and run/,
+  );
+  // A head of an ELF file for a processor that does not exist: magic, 64 bits, little end first, version, shared object, machine.
+  const foreign = Buffer.alloc(4096);
+  foreign.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0xff, 0xfe, 1]);
+  await writeFile(join(folder, "libtensorflow_framework.so.2"), foreign);
+  assert.throws(
+    () => loadTensorFlow(folder),
+    new RegExp(
+      `Cannot load .*libtensorflow_framework.*, expected a library built for ${process.platform} ${process.arch}\\. Fix: `,
+    ),
   );
 });
 

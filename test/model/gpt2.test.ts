@@ -5,7 +5,7 @@ import * as tf from "@tensorflow/tfjs";
 import type { Engine } from "../../src/engine/engine.js";
 import { hiddenStates } from "../../src/model/gpt2.js";
 import { weightShapes } from "../../src/model/gpt2-config.js";
-import { crossEntropySum } from "../../src/model/loss.js";
+import { crossEntropySum, rowsPerChunk } from "../../src/model/loss.js";
 import { loadPretrained } from "../../src/model/pretrained.js";
 import { readSafetensors, toFloat32 } from "../../src/model/safetensors.js";
 import { engineNames, openForTest } from "../engines.js";
@@ -67,3 +67,13 @@ function expectedTensor(name: string): Float32Array {
   assert.ok(tensor, `${name} is in the fixture`);
   return toFloat32(tensor, name);
 }
+
+test("rowsPerChunk() keeps the logits of any batch within 105 MB, and misses no row", () => {
+  for (const rows of [1, 128, 2048, 2049, 65_536]) {
+    for (const vocabulary of [512, 50_257, 128_256]) {
+      const chunk = rowsPerChunk(rows, vocabulary);
+      assert.ok(chunk >= 1 && chunk <= rows, `${chunk} of ${rows} rows`);
+      assert.ok(chunk * vocabulary * 4 <= 105e6, `${rows} rows of ${vocabulary}: chunks of ${chunk}`);
+    }
+  }
+});

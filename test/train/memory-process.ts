@@ -3,20 +3,21 @@ import { seededRandom } from "../../src/data/random.js";
 import { chooseEngine } from "../../src/engine/choose.js";
 import type { Gpt2Config } from "../../src/model/gpt2-config.js";
 import { randomWeights } from "../../src/model/initial.js";
-import { compileTraining, trainingVariables } from "../../src/train/optimizer.js";
+import { type BatchShape, compileTraining, trainingVariables } from "../../src/train/optimizer.js";
 
-const work: { config: Gpt2Config; B: number; T: number; steps: number; gradientCheckpointing?: boolean } = JSON.parse(
-  process.argv[2] ?? "",
-);
-const { config, B, T, steps, gradientCheckpointing = false } = work;
+const { config, steps, ...shape } = JSON.parse(process.argv[2] ?? "") as BatchShape & {
+  readonly config: Gpt2Config;
+  readonly steps: number;
+};
+const { B, T, dropoutRate = 0 } = shape;
 const tokens = B * T;
 const { engine } = await chooseEngine({ engine: "tensorflow", mixedPrecision: false });
 const weights = randomWeights(config, 1);
 await engine.createVariables(trainingVariables(config, weights));
-const training = compileTraining(engine, config, { B, T, gradientCheckpointing });
+const training = compileTraining(engine, config, shape);
 const random = seededRandom(1);
 const ids = () => Int32Array.from({ length: tokens }, () => random.integer(config.vocabularySize));
-const batch = { inputs: ids(), targets: ids() };
+const batch = { inputs: ids(), targets: ids(), ...(dropoutRate > 0 && { randomKey: Int32Array.of(1, 2) }) };
 const resident: number[] = [];
 for (let step = 1; step <= steps; step++) {
   await training.step(batch, { step, learningRate: 1e-4, weightDecay: 0.01, clipNorm: 1, tokens });

@@ -9,8 +9,12 @@ import { packageRoot } from "../../src/paths.js";
 import { estimateMemory } from "../../src/train/memory.js";
 
 const common = { layerNormEpsilon: 1e-5, endOfTextId: 0, positions: 512 };
-const workloads: Readonly<Record<string, { config: Gpt2Config; B: number; T: number }>> = {
+const workloads: Readonly<Record<string, { config: Gpt2Config; B: number; T: number; dropoutRate?: number }>> = {
   "much text": { config: { ...common, vocabularySize: 4096, width: 256, layers: 4, heads: 4 }, B: 8, T: 256 },
+  dropout: {
+    config: { ...common, vocabularySize: 512, width: 256, layers: 4, heads: 4 },
+    ...{ B: 8, T: 256, dropoutRate: 0.1 },
+  },
   "many tokens": { config: { ...common, vocabularySize: 50_257, width: 256, layers: 1, heads: 4 }, B: 1, T: 128 },
   "many layers": { config: { ...common, vocabularySize: 512, width: 384, layers: 16, heads: 6 }, B: 2, T: 256 },
 };
