@@ -103,7 +103,8 @@ export function activityOf(event: TrainEvent): string | undefined {
 /** A program by what it is for. */
 export function programInWords({ program }: CompileEvent): string {
   if (program === "step" || program.startsWith("accumulate")) return "the training step";
-  return program === "evaluate" ? "the evaluation" : `the program "${program}"`;
+  if (program === "evaluate") return "the evaluation";
+  return program === "products" ? "a test of speed" : `the program "${program}"`;
 }
 
 /**
