@@ -18,6 +18,8 @@ export interface CellProblem {
   /** `TS2322`. */
   readonly code: string;
   readonly message: string;
+  /** Whether the cell may not run: for its syntax always, for its types unless the folder's tsconfig.json says `noEmitOnError: false`. */
+  readonly stops: boolean;
 }
 
 /** Names that fit at a position. Offsets count UTF-16 units of the cell. */
@@ -52,6 +54,7 @@ export class CellChecker {
   readonly #cells = new Map<string, CellFile>();
   readonly #bindings = new Map<string, KnownBinding>();
   readonly #service: ts.LanguageService;
+  readonly #typesStop: boolean;
   #version = 0;
 
   /**
@@ -61,19 +64,20 @@ export class CellChecker {
   constructor(folder: string, packageFolder: string) {
     this.#folder = folder;
     this.#fallback = join(packageFolder, "cell.ts");
-    this.#service = ts.createLanguageService(this.#host(packageFolder));
+    const options = cellOptions(folder, packageFolder);
+    this.#typesStop = options.noEmitOnError !== false;
+    this.#service = ts.createLanguageService(this.#host(packageFolder, options));
   }
 
   /** Errors of a cell, in order; none when its first line is `// @ts-nocheck` and its syntax is right. */
   check(source: string): CellProblem[] {
     const path = this.#path(EDITED);
     const prefix = this.#put(source, mentionedNames(source));
-    const diagnostics: readonly ts.Diagnostic[] = this.#service.getSyntacticDiagnostics(path);
-    const all =
-      diagnostics.length > 0 || /^\s*\/\/\s*@ts-nocheck\b/.test(source)
-        ? diagnostics
-        : this.#service.getSemanticDiagnostics(path);
-    const problems = all.flatMap((diagnostic) => cellProblem(diagnostic, source, prefix) ?? []);
+    const syntax: readonly ts.Diagnostic[] = this.#service.getSyntacticDiagnostics(path);
+    const isSyntax = syntax.length > 0 || /^\s*\/\/\s*@ts-nocheck\b/.test(source);
+    const all = isSyntax ? syntax : this.#service.getSemanticDiagnostics(path);
+    const stops = isSyntax || this.#typesStop;
+    const problems = all.flatMap((diagnostic) => cellProblem(diagnostic, source, prefix, stops) ?? []);
     return problems.sort((a, b) => a.line - b.line || a.column - b.column);
   }
 
@@ -147,8 +151,7 @@ export class CellChecker {
     return join(this.#folder, `${MODULE_PREFIX}${cell}.ts`);
   }
 
-  #host(packageFolder: string): ts.LanguageServiceHost {
-    const options = cellOptions(this.#folder, packageFolder);
+  #host(packageFolder: string, options: ts.CompilerOptions): ts.LanguageServiceHost {
     const cells = this.#cells;
     const globals = join(this.#folder, GLOBALS_FILE);
     const declarations = globalDeclarations(packageFolder);
@@ -230,7 +233,12 @@ function broughtIn({ name, kind, cell }: KnownBinding): string {
     : `declare ${kind} ${name}: typeof import(${module}).${name};`;
 }
 
-function cellProblem(diagnostic: ts.Diagnostic, source: string, prefix: number): CellProblem | undefined {
+function cellProblem(
+  diagnostic: ts.Diagnostic,
+  source: string,
+  prefix: number,
+  stops: boolean,
+): CellProblem | undefined {
   if (TOLERATED.has(diagnostic.code) || diagnostic.start === undefined) return undefined;
   const start = diagnostic.start - prefix;
   if (start < 0 || start > source.length + 1) return undefined;
@@ -241,6 +249,7 @@ function cellProblem(diagnostic: ts.Diagnostic, source: string, prefix: number):
     length: diagnostic.length ?? 1,
     code: `TS${diagnostic.code}`,
     message: ts.flattenDiagnosticMessageText(diagnostic.messageText, "\n"),
+    stops,
   };
 }
 

@@ -8,7 +8,7 @@ import { bundleMetadata } from "./display.js";
 import { History } from "./history.js";
 import type { Language } from "./language.js";
 import type { Header, Json, MessageExtras } from "./protocol.js";
-import { notCompiled, sessionEnded, stoppedBeforeStart, typeError } from "./reports.js";
+import { notCompiled, sessionEnded, stoppedBeforeStart, typeError, typeWarning } from "./reports.js";
 import { type SessionEnd, type SessionListener, SessionProcess } from "./session.js";
 import type { CommFrame } from "./session-comms.js";
 
@@ -195,6 +195,10 @@ export class Executor implements SessionListener {
       const prepared = await this.#language.prepare(request.code, name);
       if (prepared.code === undefined) {
         return { error: typeError(prepared.problems, request.code, name), userExpressions: {} };
+      }
+      if (prepared.problems.length > 0 && !running.silent) {
+        const text = typeWarning(prepared.problems, request.code, name);
+        this.#host.publish("stream", { name: "stderr", text }, this.#parents.get(execution));
       }
       const cell = { fileName: `${name}.ts`, source: request.code, code: prepared.code, map: prepared.map };
       const userExpressions: Record<string, CompiledCell> = {};

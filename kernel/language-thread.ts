@@ -19,7 +19,7 @@ function answer(request: LanguageRequest): unknown {
   switch (request.type) {
     case "prepare": {
       const problems = checker.check(request.source);
-      if (problems.length > 0) return { problems };
+      if (problems.some(({ stops }) => stops)) return { problems };
       const { code, map } = compileCell(request.source, `${request.cell}.ts`);
       checker.commit(request.source, request.cell);
       return { problems, code, map };

@@ -20,9 +20,9 @@ export type LanguageAnswer =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly failure: string };
 
-/** A cell that may run, or the reasons why it may not. */
+/** A cell that may run, with what is worth a warning, or the reasons why it may not. */
 export type PreparedCell =
-  | ({ readonly problems: readonly [] } & CellCode)
+  | ({ readonly problems: readonly CellProblem[] } & CellCode)
   | { readonly problems: readonly CellProblem[]; readonly code?: undefined };
 
 // V8's own 48 cost an idle kernel 12 MB more and make no cell faster.
@@ -53,7 +53,7 @@ export class Language {
     this.#thread = this.#start();
   }
 
-  /** Checks and compiles a cell; a cell without problems is known to those that follow. */
+  /** Checks and compiles a cell; a cell that may run is known to those that follow. */
   prepare(source: string, cell: string): Promise<PreparedCell> {
     return this.#ask({ type: "prepare", source, cell });
   }

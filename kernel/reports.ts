@@ -14,21 +14,26 @@ const NOISE = /^\s*(\d+: 0x|\[\d+:0x|-{3,}|<-{3}|$)/;
 
 /** A cell whose types do not fit. @param name of the cell, without ending */
 export function typeError(problems: readonly CellProblem[], source: string, name: string): ErrorReport {
-  const traceback = problems.flatMap((problem) => [
-    `${name}.ts:${problem.line}:${problem.column} - ${problem.code}: ${problem.message}`,
-    ...codeFrame(source, problem, problem.length),
-    "",
-  ]);
   const first = problems[0];
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : "";
   return {
     ename: "TypeScriptError",
     evalue: `${first?.message ?? ""}${more}`,
     traceback: [
-      ...traceback,
+      ...problems.flatMap((problem) => problemLines(problem, source, name)),
       "The cell did not run. A first line `// @ts-nocheck` would run it without a check of its types.",
     ],
   };
+}
+
+/** What is said of a cell whose types do not fit and that runs all the same. @param name of the cell, without ending */
+export function typeWarning(problems: readonly CellProblem[], source: string, name: string): string {
+  return `${problems.flatMap((problem) => problemLines(problem, source, name)).join("\n")}\n`;
+}
+
+function problemLines(problem: CellProblem, source: string, name: string): string[] {
+  const { line, column, code, message, length } = problem;
+  return [`${name}.ts:${line}:${column} - ${code}: ${message}`, ...codeFrame(source, problem, length), ""];
 }
 
 /** A cell that was interrupted while its types were checked. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -370,4 +370,29 @@ test("kernel leaves on shutdown", async () => {
     await client.shutdown();
     assert.equal(client.process.exitCode, 0);
   });
+});
+
+test("with noEmitOnError false in the folder's tsconfig.json an error of types is shown and the cell runs", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "fledge-test-"));
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: { noEmitOnError: false } }));
+  const client = await KernelClient.start({ folder });
+  try {
+    const { result, stderr, reply } = await runCell(client, 'const count: number = "three";\ncount');
+    assert.equal(result, "'three'");
+    assert.equal(
+      stderr,
+      [
+        `cell-${reply.execution_count}.ts:1:7 - TS2322: Type 'string' is not assignable to type 'number'.`,
+        '> 1 | const count: number = "three";',
+        "    |       ^^^^^",
+        "  2 | count",
+        "\n",
+      ].join("\n"),
+    );
+    assert.equal((await runCell(client, "count.toFixed")).stderr, "");
+    assert.equal((await runCell(client, "const =")).reply.ename, "TypeScriptError");
+  } finally {
+    await client.shutdown();
+    rmSync(folder, { recursive: true });
+  }
 });
