@@ -56,9 +56,10 @@ export function explainRun(run: PreparedRun): Explanation {
   const lines = [
     modelAndData(run),
     stepsLine(run),
-    rateLine(config, plan.total),
+    rateLine(run),
     evaluationLine(run),
     stoppingLine(run),
+    ...(config.preflight ? ["time: two steps, measured before the first one, will tell"] : []),
     `memory: about ${formatBytes(memoryBytes)} at the peak (predicted), ${formatBytes(availableMemory())} are free`,
     `checkpoints: ${formatBytes(checkpointBytes)} each, at most ${formatBytes(diskBytes)} on disk, in ${config.outputDir}; the finished model in ${config.finalModelDir}`,
   ];
@@ -71,6 +72,10 @@ export function explainRun(run: PreparedRun): Explanation {
     ...{ memoryBytes, checkpointBytes, diskBytes, lines },
     [jupyterDisplay]: () => ({ "text/plain": lines.join("\n") }),
   };
+}
+
+function times(count: number): string {
+  return count === 1 ? "once" : `${formatCount(count)} times`;
 }
 
 function weightBytes(config: Gpt2Config): number {
@@ -91,15 +96,21 @@ function stepsLine({ config, plan }: PreparedRun): string {
   return `steps: ${formatCount(plan.total)} in ${Number(epochs.toFixed(2))} ${epochs === 1 ? "epoch" : "epochs"} of ${formatCount(plan.perEpoch)}, each of ${formatCount(plan.tokensPerStep)} tokens (${batches})${limit}`;
 }
 
-function rateLine({ learningRate, schedule, warmupSteps, decayFraction }: TrainingConfig, total: number): string {
+// Below this many parameters the guide's rate, which is that of larger models, learns slowly.
+const smallParameters = 20e6;
+
+function rateLine({ config, model, plan: { total } }: PreparedRun): string {
+  const { learningRate, schedule, warmupSteps, decayFraction } = config;
   const warmup = warmupSteps > 0 ? `, after ${formatCount(warmupSteps)} steps of warm-up` : "";
+  const isSlow = learningRate < 1e-4 && parameterCount(model.config) < smallParameters;
+  const slow = isSlow ? " (a model as small as this learns faster with 1e-3)" : "";
   const shapes = {
     linear: "falling in a straight line to 0",
     cosine: "falling along a cosine to 0",
     constant: "constant",
     wsd: `constant, falling to 0 in the last ${formatCount(Math.max(1, Math.round(total * decayFraction)))} steps`,
   };
-  return `learning rate: ${learningRate < 1e-3 ? learningRate.toExponential() : learningRate}, ${shapes[schedule]}${warmup}`;
+  return `learning rate: ${learningRate < 1e-3 ? learningRate.toExponential() : learningRate}, ${shapes[schedule]}${warmup}${slow}`;
 }
 
 function evaluationLine({ config, plan }: PreparedRun): string {
@@ -113,7 +124,7 @@ function stoppingLine({ config, plan }: PreparedRun): string {
   const { earlyStoppingPatience, minDelta } = config;
   if (earlyStoppingPatience === 0) return "early stopping: off";
   if (plan.earliestStop === undefined) {
-    return `early stopping: cannot fire, since the run is evaluated only ${plan.evaluationSteps.size - 1} times after a step and patience is ${earlyStoppingPatience}`;
+    return `early stopping: cannot fire, since the run is evaluated only ${times(plan.evaluationSteps.size - 1)} after a step and patience is ${earlyStoppingPatience}`;
   }
   const margin = minDelta > 0 ? ` of more than ${minDelta} nats` : "";
   return `early stopping: after ${earlyStoppingPatience} evaluations in a row without improvement${margin}, at step ${formatCount(plan.earliestStop)} at the earliest`;

@@ -24,7 +24,7 @@ test("explainConfig() says what the run will do: steps, tokens an update, evalua
   for (const said of [
     /^model: fledge-base, 4,339,200 parameters; data: counting, [\d,]+ tokens to train on and [\d,]+ to validate$/m,
     new RegExp(`^steps: ${totalSteps} in 2 epochs of ${stepsPerEpoch}, each of 256 tokens \\(2 × 64, 2 times\\)$`, "m"),
-    /^learning rate: 2e-5, constant, falling to 0 in the last \d+ steps, after 5 steps of warm-up$/m,
+    /^learning rate: 2e-5, constant, falling to 0 in the last \d+ steps, after 5 steps of warm-up \(a model as small as this learns faster with 1e-3\)$/m,
     /^evaluations: \d+, before the first step, then after step 10, about every 10 steps; the best and the last weights are kept$/m,
     /^early stopping: after 2 evaluations in a row without improvement, at step 20 at the earliest$/m,
     /^checkpoints: 52.1 MB each, at most 174 MB on disk, in \.\/gpt2_finetuned; the finished model in \.\/final_model$/m,
@@ -37,6 +37,6 @@ test("explainConfig() says what the run will do: steps, tokens an update, evalua
 
 test("explainConfig() says that early stopping cannot fire in a run cut short, and what a time budget does", async () => {
   const { lines } = await explainConfig({ blockSize: 64, maxSteps: 4, maxMinutes: 5 }, { dataset });
-  assert.match(lines.join("\n"), /^early stopping: cannot fire, since the run is evaluated only 1 times after a step/m);
+  assert.match(lines.join("\n"), /^early stopping: cannot fire, since the run is evaluated only once after a step/m);
   assert.match(lines.join("\n"), /, or until 5 minutes are over$/m);
 });

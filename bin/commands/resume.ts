@@ -38,6 +38,6 @@ Options are knobs as of \`fledge train\`; those that decide what is computed are
       );
     }
     const config = { ...start.config, ...settings, outputDir: subject, resume: true };
-    return runInTerminal((signal) => train(config, { signal }));
+    return runInTerminal((signal) => train(config, { signal }), subject);
   },
 };

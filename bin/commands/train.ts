@@ -43,7 +43,7 @@ ${knobHelp()}
     const prepared = await prepareRun(settings, { onProgress: drawProgress });
     for (const line of explainRun(prepared).lines) process.stdout.write(`${line}\n`);
     if (own["--explain"] !== undefined) return 0;
-    return runInTerminal((signal) => trainModel(settings, { prepared, signal }));
+    return runInTerminal((signal) => trainModel(settings, { prepared, signal }), prepared.config.outputDir, true);
   },
 };
 

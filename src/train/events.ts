@@ -40,6 +40,9 @@ export interface PreflightEvent {
   readonly predictedStepSeconds: number;
   readonly measuredStepSeconds: number;
   readonly totalSteps: number;
+  /** Evaluations of the whole run, and what one will take: a token of it a third of what it costs in a step. */
+  readonly evaluations: number;
+  readonly estimatedEvaluationSeconds: number;
 }
 
 /** After every optimiser step. `loss` is nats per token over the whole accumulation window. */

@@ -11,10 +11,13 @@ import { keyOf } from "../engine/random-numbers.js";
 import { type Gpt2Config, weightShapes } from "../model/gpt2-config.js";
 import type { PreflightEvent } from "./events.js";
 import type { MicroBatch, TrainingSteps } from "./optimizer.js";
+import type { RunPlan } from "./plan.js";
 import type { Progress, TrainingRun } from "./trainer-run.js";
 
 // A step of a small model spends about this share of its time in matrix products: docs/decisions.md.
 const shareOfProducts = 0.5;
+// Backward takes twice the forward pass.
+const shareOfForward = 1 / 3;
 const side = 512;
 const products = 4;
 
@@ -72,9 +75,9 @@ export async function measureSteps(
   run: TrainingRun,
   { microBatchSize }: Progress,
   steps: TrainingSteps,
-  totalSteps: number,
+  plan: RunPlan,
 ): Promise<PreflightEvent> {
-  const { config, train, now, preflight = { bytes: Number.NaN, seconds: Number.NaN } } = run;
+  const { config, train, validation, now, preflight = { bytes: Number.NaN, seconds: Number.NaN } } = run;
   const blocks = Uint32Array.from({ length: Math.min(train.count, microBatchSize) }, (_, i) => i);
   const plain = [...batchesOf(train, blocks, microBatchSize)][0] as MicroBatch;
   const batch = config.dropout > 0 ? { ...plain, randomKey: Int32Array.from(keyOf(config.seed)) } : plain;
@@ -94,6 +97,8 @@ export async function measureSteps(
     measuredBytes: process.resourceUsage().maxRSS * 1024,
     predictedStepSeconds: preflight.seconds,
     measuredStepSeconds: seconds,
-    totalSteps,
+    totalSteps: plan.total,
+    evaluations: plan.evaluationSteps.size,
+    estimatedEvaluationSeconds: (seconds * shareOfForward * validation.count * config.blockSize) / plan.tokensPerStep,
   };
 }

@@ -19,15 +19,16 @@ const refusalsBeforeStop = 3;
 export class Stepper {
   private order: { readonly epoch: number; readonly blocks: Uint32Array } | undefined;
   private readonly firstStep: number;
+  private stepSeconds = 0;
+  /** What the last evaluation took. */
+  evaluationSeconds = 0;
   /** Whether the last step failed in the update itself, which may have changed some of the weights. */
   isTorn = false;
 
-  /** @param elapsedSeconds training time of this process */
   constructor(
     private readonly run: TrainingRun,
     private readonly plan: RunPlan,
     private readonly progress: Progress,
-    private readonly elapsedSeconds: () => number,
   ) {
     this.firstStep = progress.step;
   }
@@ -63,7 +64,8 @@ export class Stepper {
     progress.refusalsInARow = 0;
     progress.logNats += result.nats;
     progress.logTokens += tokens;
-    const secondsPerStep = this.elapsedSeconds() / Math.max(1, progress.step - this.firstStep);
+    const seconds = (run.now() - began) / 1000;
+    this.stepSeconds += seconds;
     const event: StepEvent = {
       type: "step",
       step: progress.step,
@@ -72,12 +74,19 @@ export class Stepper {
       loss,
       gradientNorm: result.gradientNorm,
       learningRate,
-      tokensPerSecond: tokens / ((run.now() - began) / 1000),
-      etaSeconds: (plan.total - progress.step) * secondsPerStep,
+      tokensPerSecond: tokens / seconds,
+      etaSeconds: this.secondsLeft(),
       memoryBytes: process.memoryUsage.rss(),
     };
     const log = progress.step % logEverySteps === 0 ? this.flushLog() : undefined;
     return [event, ...this.spike(loss), ...(log ? [log] : [])];
+  }
+
+  private secondsLeft(): number {
+    const { step } = this.progress;
+    const evaluations = [...this.plan.evaluationSteps].filter((due) => due >= step).length;
+    const perStep = this.stepSeconds / Math.max(1, step - this.firstStep);
+    return (this.plan.total - step) * perStep + evaluations * this.evaluationSeconds;
   }
 
   /** The mean training loss since the last log, or undefined when there was no step. */

@@ -29,7 +29,7 @@ export async function* runTraining(run: TrainingRun): AsyncGenerator<TrainEvent,
   const started = run.now();
   const secondsBefore = progress.seconds;
   const elapsedSeconds = () => (run.now() - started) / 1000;
-  const stepper = new Stepper(run, plan, progress, elapsedSeconds);
+  const stepper = new Stepper(run, plan, progress);
   const trainable = trainableOf(run.modelConfig, config);
   await engine.createVariables(trainingVariables(run.modelConfig, initialValues(run), trainable));
   let programs = await compilePrograms(run, progress);
@@ -104,11 +104,13 @@ export async function* runTraining(run: TrainingRun): AsyncGenerator<TrainEvent,
       const events: TrainEvent[] = [];
       try {
         if (!isMeasured) {
-          events.push(await measureSteps(run, progress, programs.training, plan.total));
+          events.push(await measureSteps(run, progress, programs.training, plan));
           isMeasured = true;
         } else if (isDue) {
+          const began = run.now();
           events.push(await evaluateRun(run, plan, progress, programs.evaluate));
           events.push(...((await run.sample?.(progress.step)) ?? []));
+          stepper.evaluationSeconds = (run.now() - began) / 1000;
         } else events.push(...(await stepper.step(programs.training)));
       } catch (error) {
         if (!isOutOfMemory(error)) throw error;

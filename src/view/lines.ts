@@ -2,7 +2,7 @@
  * Events in words: one line each for those that a person should read. In: an event, the progress after it. Out: a line, or
  * nothing. It prints nothing; live.ts and terminal.ts do.
  */
-import type { PreflightEvent, TrainEvent } from "../train/events.js";
+import type { PreflightEvent, StartEvent, TrainEvent } from "../train/events.js";
 import { formatBytes, formatCount, formatDuration, formatLoss, formatNumber } from "./format.js";
 import { type Progress, programInWords, progressLine } from "./progress.js";
 
@@ -22,10 +22,17 @@ export function noteOf(event: TrainEvent): string | undefined {
 }
 
 function preflightNote(event: PreflightEvent): string {
-  const { predictedBytes, measuredBytes, predictedStepSeconds, measuredStepSeconds, totalSteps } = event;
+  const { predictedBytes, measuredBytes, predictedStepSeconds, measuredStepSeconds } = event;
+  const { totalSteps, evaluations } = event;
   const time = `a step takes ${formatNumber(measuredStepSeconds)} s (predicted ${formatNumber(predictedStepSeconds)} s)`;
-  const all = `${formatCount(totalSteps)} steps about ${formatDuration(totalSteps * measuredStepSeconds)}`;
+  const all = `${formatCount(totalSteps)} steps and ${formatCount(evaluations)} evaluations about ${formatDuration(wholeSeconds(event))}`;
   return `preflight: ${time}, ${all}; two steps took ${formatBytes(measuredBytes)} (predicted for the whole run: ${formatBytes(predictedBytes)})`;
+}
+
+/** What a run will take by what its preflight has measured. */
+export function wholeSeconds(event: PreflightEvent): number {
+  const { totalSteps, measuredStepSeconds, evaluations, estimatedEvaluationSeconds } = event;
+  return totalSteps * measuredStepSeconds + evaluations * estimatedEvaluationSeconds;
 }
 
 /** What a terminal says of an event, notes left out; undefined where it says nothing. */
@@ -36,7 +43,7 @@ export function lineOf(event: TrainEvent, progress: Progress): string | undefine
         `training ${event.modelName} (${formatCount(event.parameters)} parameters) on ${event.datasetName}`,
         `${formatCount(event.trainTokens)} tokens for training, ${formatCount(event.validationTokens)} for validation`,
         `${formatCount(event.totalSteps)} steps of ${formatCount(event.tokensPerStep)} tokens`,
-        `engine ${event.engine} (${event.engineReason})`,
+        engineWords(event),
         ...(event.resumedFromStep > 0 ? [`resumed from step ${formatCount(event.resumedFromStep)}`] : []),
       ].join(" · ");
     case "log":
@@ -59,4 +66,9 @@ export function lineOf(event: TrainEvent, progress: Progress): string | undefine
     default:
       return undefined;
   }
+}
+
+/** Which engine computes and why. */
+export function engineWords({ engine, engineReason }: StartEvent): string {
+  return engineReason.startsWith(`${engine}:`) ? `engine ${engineReason}` : `engine ${engine} (${engineReason})`;
 }

@@ -3,9 +3,9 @@
  * below what stays; in a pipe a plain line every so often, without control codes. It changes nothing in the run and ends no
  * process. What is shown in a notebook is live.ts's business.
  */
-import type { FinishEvent, TrainEvent } from "../train/events.js";
+import type { FinishEvent, PreflightEvent, TrainEvent } from "../train/events.js";
 import { busyClock } from "./busy.js";
-import { lineOf, noteOf } from "./lines.js";
+import { engineWords, lineOf, noteOf, wholeSeconds } from "./lines.js";
 import { type Progress, progressAfter, progressLine, progressShare } from "./progress.js";
 
 /** Where to show a run, and how. */
@@ -13,6 +13,8 @@ export interface TerminalOptions {
   readonly write: (text: string) => void;
   /** Whether the line may move; else only whole lines are written. */
   readonly isTerminal: boolean;
+  /** Whether model, data and steps were said before; then the beginning of the run is its engine alone. Default false. */
+  readonly isExplained?: boolean;
   /** Width in characters, asked at every drawing; default 80. */
   readonly columns?: () => number;
   /** The clock, in milliseconds; default `performance.now`. */
@@ -35,7 +37,7 @@ const barWidth = 20;
  */
 export async function followInTerminal(
   events: AsyncIterable<TrainEvent>,
-  { write, isTerminal, columns = () => 80, now = () => performance.now() }: TerminalOptions,
+  { write, isTerminal, isExplained = false, columns = () => 80, now = () => performance.now() }: TerminalOptions,
 ): Promise<FinishEvent | undefined> {
   let progress: Progress = {};
   let shownAt = now();
@@ -47,10 +49,13 @@ export async function followInTerminal(
       progress = progressAfter(progress, event);
       busy.after(progress);
       // A log event says what the moving line, or the line of every ten seconds, says already.
-      const line = noteOf(event) ?? (event.type === "log" ? undefined : lineOf(event, progress));
+      const said = noteOf(event) ?? (event.type === "log" ? undefined : lineOf(event, progress));
+      const line = isExplained && event.type === "start" ? engineWords(event) : said;
       if (line !== undefined) {
         clear();
         write(`${line}\n`);
+        const shorter = event.type === "preflight" && shorterRun(event, progress);
+        if (shorter) write(`${shorter}\n`);
       }
       const isLate = now() - shownAt >= (isTerminal ? drawEveryMs : lineEveryMs);
       const isDue = isLate || (isTerminal && (line !== undefined || event.type === "compile"));
@@ -64,6 +69,18 @@ export async function followInTerminal(
     busy.stop();
     if (!progress.finish) clear();
   }
+}
+
+// Who waits for longer than this should know how to wait less.
+const longSeconds = 15 * 60;
+
+function shorterRun(event: PreflightEvent, { start }: Progress): string | undefined {
+  const { measuredStepSeconds, estimatedEvaluationSeconds } = event;
+  if (wholeSeconds(event) <= longSeconds || (start?.config.maxMinutes ?? 0) > 0) return undefined;
+  // One evaluation before, one after.
+  const steps = Math.floor((longSeconds - 2 * estimatedEvaluationSeconds) / measuredStepSeconds / 10) * 10;
+  const stopped = "Ctrl-C stops at any time with a checkpoint, `fledge resume` goes on";
+  return steps < 10 ? stopped : `for about ${longSeconds / 60} minutes instead: --max-steps ${steps}; ${stopped}`;
 }
 
 function statusLine(progress: Progress, width: number): string {

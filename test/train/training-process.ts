@@ -11,6 +11,6 @@ const run = train({
   finalModelDir: join(folder, "final"),
   ...{ blockSize: 16, batchSize: 2, gradientAccumulation: 2, learningRate: 5e-3, dataGate: "warn" },
   ...{ numEpochs: 2, maxSteps: 9, evaluateEverySteps: 4, checkpointEverySteps: 1, earlyStoppingPatience: 0 },
-  ...{ logEverySteps: 2, mixedPrecision: false, resume: "auto" },
+  ...{ logEverySteps: 2, mixedPrecision: false, dropout: 0.1, resume: "auto" },
 });
 for await (const event of run) process.stdout.write(`${event.type}\n`);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { TrainEvent } from "../../src/train/events.js";
+import type { StartEvent, TrainEvent } from "../../src/train/events.js";
 import {
   bundleOf,
   cellSignal,
@@ -277,4 +277,31 @@ test("followInTerminal() moves its line while a program is compiled, and says in
     assert.equal(text.includes("compiling the evaluation… 12 s"), isTerminal, text);
     assert.ok(text.includes("compiled the evaluation in 12 s\n"), text);
   }
+});
+
+test("followInTerminal() says after a preflight of a long run how to have a shorter one", async () => {
+  const [start, ...rest] = sampleRun({ steps: 3 }) as [StartEvent, ...TrainEvent[]];
+  const follow = async (changes: object, seconds: number) => {
+    let text = "";
+    const preflight: TrainEvent = {
+      ...{ type: "preflight", predictedBytes: 1e9, measuredBytes: 1e9, predictedStepSeconds: 1 },
+      ...{ measuredStepSeconds: seconds, totalSteps: 1800, evaluations: 7, estimatedEvaluationSeconds: 20 },
+    };
+    async function* stream(): AsyncGenerator<TrainEvent> {
+      yield { ...start, config: { ...start.config, ...changes } };
+      yield preflight;
+      yield* rest;
+    }
+    await followInTerminal(stream(), { write: (part) => (text += part), isTerminal: false, isExplained: true });
+    return text.split("\n");
+  };
+  const long = await follow({}, 2);
+  assert.deepEqual(long.slice(0, 3), [
+    "engine tensorflow (TensorFlow 2.21 on CPU: no NVIDIA GPU found)",
+    "preflight: a step takes 2 s (predicted 1 s), 1,800 steps and 7 evaluations about 1 h 02 min; two steps took 1 GB (predicted for the whole run: 1 GB)",
+    "for about 15 minutes instead: --max-steps 430; Ctrl-C stops at any time with a checkpoint, `fledge resume` goes on",
+  ]);
+  assert.match((await follow({}, 1000))[2] ?? "", /^Ctrl-C stops at any time/, "not even ten steps");
+  assert.doesNotMatch((await follow({}, 0.1)).join(), /Ctrl-C/, "a short run");
+  assert.doesNotMatch((await follow({ maxMinutes: 5 }, 2)).join(), /Ctrl-C/, "a run with a time budget");
 });

@@ -1,61 +1,23 @@
 /** The commands of a training run as a user calls them: real processes, pipes, a terminal, signals. */
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { optionOf } from "../../../src/config/sources.js";
 import { knobNames } from "../../../src/config.js";
-import { toHuggingFaceConfig } from "../../../src/model/gpt2-config.js";
 import { packageRoot } from "../../../src/paths.js";
+import { fledgeMain as main, start, tinyProject, until } from "./tiny-project.js";
 
 const scratch = await mkdtemp(join(tmpdir(), "fledge-command-"));
 after(() => rm(scratch, { recursive: true }));
-
-// A GPT-2 of one layer and a text of its own, so that a run takes two seconds.
-const modelName = join(scratch, "tiny");
-await mkdir(modelName);
-await cp(join(packageRoot(), "models/fledge-base/tokenizer.json"), join(modelName, "tokenizer.json"));
-const shape = { vocabularySize: 4096, positions: 64, width: 16, layers: 1, heads: 2 };
-const modelConfig = toHuggingFaceConfig({ ...shape, layerNormEpsilon: 1e-5, endOfTextId: 4095 });
-await writeFile(join(modelName, "config.json"), JSON.stringify(modelConfig));
-const text = join(scratch, "letters.txt");
-const paragraphs = Array.from({ length: 400 }, (_, i) => `Letter ${i} counts ${i * i} and ${i * 7} things of the day.`);
-await writeFile(text, paragraphs.join("\n\n"));
-
-interface Ended {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-const main = join(packageRoot(), "dist/bin/fledge.js");
-
-function start(words: readonly string[], folder: string, program = process.execPath, before = [main]) {
-  const environment = { ...process.env, TF_CPP_MIN_LOG_LEVEL: "2" };
-  const child = spawn(program, [...before, ...words], { cwd: folder, env: environment });
-  const said = { out: "", err: "" };
-  child.stdout.on("data", (data) => (said.out += data));
-  child.stderr.on("data", (data) => (said.err += data));
-  const ended = new Promise<Ended>((resolve) => child.on("close", (code) => resolve({ code, ...said })));
-  return { child, said, ended };
-}
-
-async function until(child: ChildProcess, holds: () => boolean): Promise<void> {
-  while (!holds() && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 20));
-}
 
 async function folderOf(name: string): Promise<string> {
   await mkdir(join(scratch, name));
   return join(scratch, name);
 }
 
-const knobs = [
-  ...["--model-name", modelName, "--initial-weights", "random", "--dataset-name", text, "--data-gate", "warn"],
-  ...["--block-size", "32", "--batch-size", "2", "--learning-rate", "5e-3", "--num-epochs", "1"],
-  ...["--evaluate-every-steps", "20", "--early-stopping-patience", "0", "--mixed-precision", "false"],
-];
+const knobs = await tinyProject(scratch);
 const whole = await folderOf("whole");
 const wholeRun = await start(["train", ...knobs], whole).ended;
 
@@ -64,7 +26,11 @@ test("fledge train says what it will do, trains and saves, in whole lines withou
   assert.equal(code, 0, err);
   assert.match(out, /^model: .*\nsteps: \d+ in 1 epoch of/);
   assert.match(out, /\nevaluation at step 20: validation loss/);
-  assert.match(out, /completed after .* model saved in \.\/final_model\n$/);
+  assert.match(
+    out,
+    /completed after .* model saved in \.\/final_model\nvalidation loss [\d.]+ before training, [\d.]+ at its best/,
+  );
+  assert.match(out, /\nnext: fledge generate \.\/final_model "The" · fledge eval \.\/final_model\n$/);
   assert.ok([...out].every((letter) => letter >= " " || letter === "\n"));
   assert.ok((await readdir(join(whole, "final_model"))).includes("model.safetensors"));
 });
@@ -87,7 +53,7 @@ test("Ctrl-C ends fledge train with a checkpoint and 130; fledge resume ends bit
   const { code, out, err } = await ended;
   assert.equal(code, 130, out + err);
   assert.match(err, /stopping after the step under way, with a checkpoint; Ctrl-C again stops at once/);
-  assert.match(out, /checkpoint at step \d+: .*\n.*stopped by hand/);
+  assert.match(out, /checkpoint at step \d+: .*\n.*stopped by hand.*\ngo on with: fledge resume \.\/gpt2_finetuned\n$/);
   assert.ok(!(await readdir(folder)).includes("final_model"));
   const resumed = await start(["resume"], folder).ended;
   assert.equal(resumed.code, 0, resumed.err);
