@@ -11,8 +11,9 @@ import type { Gpt2Config } from "../model/gpt2-config.js";
 import { trainableOf } from "./lora.js";
 import { estimateMemory } from "./memory.js";
 
-// What a run holds beside a bare training step: its texts and tokenizers, the programs of evaluation and samples.
-const besidesBytes = 125e6;
+// What a run holds beside a bare training step: its texts and tokenizers, and per layer the programs of evaluation and samples.
+const besidesBytes = 93e6;
+const programBytesPerLayer = 8e6;
 // Rows and slots of the cache for the samples of the model card: decoder.ts rounds both up to powers of two.
 const cardCache = { rows: 4, slots: 128 };
 
@@ -29,8 +30,9 @@ export function predictedMemory(model: Gpt2Config, config: TrainingConfig, preci
   const trained = [...trainable.shapes.values()].reduce((sum, dimensions) => sum + sizeOf(dimensions), 0);
   const rows = Math.max(samplePrompts.length, cardCache.rows);
   const slots = Math.min(2 * Math.max(sampleTokens, cardCache.slots / 2), 2 * model.positions);
+  const besides = besidesBytes + programBytesPerLayer * model.layers;
   const caches = 2 * 4 * model.layers * rows * slots * model.width;
-  return step.peakBytes + besidesBytes + caches + 2 * step.hostBytes + 8 * trained;
+  return step.peakBytes + besides + caches + 2 * step.hostBytes + 8 * trained;
 }
 
 /**
