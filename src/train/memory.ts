@@ -14,7 +14,7 @@ import type { BatchShape, Trainable } from "./optimizer.js";
 export interface MemoryOptions {
   /** Default `float32`. */
   readonly precision?: Precision;
-  /** Micro-batches an optimiser step; above 1, gradients are summed. Default 1. */
+  /** Micro-batches an optimiser step; above 1, the sum of the gradients is kept. Default 1. */
   readonly gradientAccumulation?: number;
   /** Default: every weight. */
   readonly trainable?: Trainable;
@@ -65,8 +65,7 @@ export function estimateMemory(
   const P = count(weightShapes(config));
   const trained = trainable ? count(trainable.shapes) : P;
   const hostBytes = 4 * P;
-  // The sum, the new sum, and the gradients of the program that adds them.
-  const sums = gradientAccumulation > 1 ? 12 * trained : 0;
+  const sums = gradientAccumulation > 1 ? 4 * trained : 0;
   const stateBytes = 4 * P + 8 * trained + sums + (narrow ? 2 * P : 0);
   const ofLayer = 4 * N * C * (narrow ? 13.5 : 17);
   const activationBytes = gradientCheckpointing ? ofLayer + 4 * N * C * layers : ofLayer * layers;
