@@ -81,10 +81,10 @@ export function decodeStep(
     "int32",
   );
   const seen = tf.logicalAnd(tf.greaterEqual(columns, tf.reshape(starts, [B, 1])), tf.lessEqual(columns, slot)); // [B, P]
-  const mask = tf.reshape(penalty(seen), [B, 1, 1, P]);
+  const mask = tf.reshape(penalty(seen), [B, 1, P]);
   const hidden = layers(embed(tokens, tf.sub(slot, starts), weight), { B, T: 1 }, weight, config, (layer, q, k, v) => {
     const keys = extend(layer, "key", k);
-    return attend(q, keys, extend(layer, "value", v), mask, config.heads);
+    return attendOne(q, keys, extend(layer, "value", v), mask);
   });
   return head(hidden, weight, config);
 }
@@ -128,6 +128,17 @@ function attend(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, mask: tf.Tensor, H: nu
   const [B, , T, K] = mask.shape as [number, number, number, number];
   const scores = tf.reshape(tf.matMul(q, k, false, true), [B, H, T, K]);
   return tf.matMul(tf.reshape(tf.softmax(tf.add(scores, mask)), [B * H, T, K]), v);
+}
+
+// The same for one query a row: q [B*H, 1, D], mask [B, 1, P]. Sums of products instead of products of matrices, and a softmax
+// of single operations: TensorFlow wakes its threads for each of those, which takes longer than so little work.
+function attendOne(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, mask: tf.Tensor): tf.Tensor {
+  const [rows, P] = k.shape as [number, number];
+  const B = mask.shape[0] as number;
+  const products = tf.reshape(tf.sum(tf.mul(q, k), 2), [B, rows / B, P]);
+  const scores = tf.reshape(tf.add(products, mask), [rows, P, 1]);
+  const shares = tf.exp(tf.sub(scores, tf.max(scores, 1, true)));
+  return tf.div(tf.sum(tf.mul(shares, v), 1, true), tf.sum(shares, 1, true)); // [B*H, 1, D]
 }
 
 function penalty(seen: tf.Tensor): tf.Tensor {
