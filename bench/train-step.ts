@@ -1,7 +1,7 @@
 /**
  * One training step: Fledge beside HF's Trainer with its defaults, a bare PyTorch loop, and TensorFlow.js run eagerly on
- * TensorFlow, one after the other on the same machine, two threads each. In: words that rows must contain (`npm run bench:train -- "4 × 512"
- * bfloat16`), on an idle machine; none runs the six of distilgpt2. Out: a table, and what the trainer costs beside its
+ * TensorFlow, one after the other on the same machine, two threads each. In: words that rows must contain (`npm run
+ * bench:train -- "4 × 512" bfloat16`), on an idle machine; none runs the six of distilgpt2. Out: a table, and what the trainer costs beside its
  * program. It asserts nothing. What each column means stands below the table; the floor's formula is in train-floor.ts.
  */
 import { type ChildProcess, spawn } from "node:child_process";

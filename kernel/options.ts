@@ -1,7 +1,7 @@
 /**
  * TypeScript's options for cells. In: the notebook's folder. Out: Fledge's own options, with what the folder's tsconfig.json
- * says about strictness, libraries, JSX and whether code with type errors runs. What decides how code is emitted and how modules are found stays ours, and so
- * do checks for unused names: the next cell may use them.
+ * says about strictness, libraries, JSX and whether code with type errors runs. What decides how code is emitted and how
+ * modules are found stays ours, and so do checks for unused names: the next cell may use them.
  */
 import { join } from "node:path";
 import ts from "typescript";

@@ -52,7 +52,8 @@ const wallSeconds = () => Date.now() / 1000;
  * `resume: true` goes on exactly where it stopped.
  *
  * @param settings knobs to change; see `TrainingConfig` for defaults and ranges
- * @yields notices of downloads and compiling as they come; `start`, then `evaluation` (step 0 is the model before training), `step`, `log`, `checkpoint` …, last `finish`
+ * @yields notices of downloads and compiling as they come; `start`, then `evaluation` (step 0 is the model before training),
+ * `step`, `log`, `checkpoint` …, last `finish`
  * @throws RangeError, TypeError or Error, each saying what to change, before anything on disk is touched
  * @example
  * for await (const event of train({ modelName: "fledge-base", datasetName: "my-texts/", blockSize: 64, maxSteps: 2 })) {

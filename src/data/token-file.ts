@@ -48,7 +48,8 @@ interface Manifest extends WrittenTokens {
  *
  * @throws RangeError, SyntaxError or Error as reading the texts does; Error when the cache cannot be written
  * @example
- * const file = await openTokenFile(source, tokenizer, { cacheFolder, maxDocuments: 0, validationFraction: 0.1, testFraction: 0.1, seed: 42 });
+ * const split = { maxDocuments: 0, validationFraction: 0.1, testFraction: 0.1, seed: 42 };
+ * const file = await openTokenFile(source, tokenizer, { cacheFolder, ...split });
  * const blocks = file.pack("train", 512);
  */
 export async function openTokenFile(

@@ -61,7 +61,8 @@ export async function saveModelFolder(folder: string, content: ModelFolderConten
 /**
  * Writes the files that make a folder loadable as a model into an existing folder. Checkpoints use it too.
  *
- * @throws Error when `tokenizerFolder` has no tokenizer.json, nor vocab.json with merges.txt; TypeError when a weight is missing or of the wrong size.
+ * @throws Error when `tokenizerFolder` has no tokenizer.json, nor vocab.json with merges.txt; TypeError when a weight is missing
+ * or of the wrong size.
  */
 export async function writeModelFiles(
   folder: string,

@@ -44,9 +44,10 @@ const holes = 1.1;
  * Estimates the peak memory of training.
  *
  * With N = B·T, P weights, P′ of them trained, and 4-byte numbers: weights and moments take 4P + 8P′, a layer keeps 17·N·C
- * numbers (13.5 with bfloat16 products, whose inputs are kept in two bytes; with checkpointing only N·C, but one layer), a chunk of n rows of logits takes 2·n·V (3·n·V),
- * beside 2·V·C of the embedding's gradient; the end of a step takes P′ of gradients instead. With dropout, the largest mask is there four
- * times while it is drawn: N·C, or that of a block of attention, of B·H·T·128.
+ * numbers (13.5 with bfloat16 products, whose inputs are kept in two bytes; with checkpointing only N·C, but one layer), a
+ * chunk of n rows of logits takes 2·n·V (3·n·V), beside 2·V·C of the embedding's gradient; the end of a step takes P′ of
+ * gradients instead. With dropout, the largest mask is there four times while it is drawn: N·C, or that of a block of
+ * attention, of B·H·T·128.
  *
  * @param shape of a micro-batch
  * @example

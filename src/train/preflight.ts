@@ -40,7 +40,8 @@ export function predictedMemory(model: Gpt2Config, config: TrainingConfig, preci
  *
  * @param available bytes, as `availableMemory()` gives them; `memoryLimitGB` takes their place where it is set
  * @returns the predicted peak in bytes
- * @throws RangeError with the smallest change that fits: a smaller micro-batch of the same effective batch, then checkpointing, then shorter blocks
+ * @throws RangeError with the smallest change that fits: a smaller micro-batch of the same effective batch, then
+ * checkpointing, then shorter blocks
  */
 export function checkMemory(
   model: Gpt2Config,

@@ -1,7 +1,8 @@
 /**
  * How the library shows things without knowing who watches. In: a MIME bundle, an object with a display method, or any
  * value. Out: one call of the notebook's display hook, or, in a terminal, the text/plain form on standard output.
- * In cells of the TypeScript kernel `display` is there without an import. It knows no Jupyter protocol: the kernel installs the hook under a registered symbol, and neither imports the other.
+ * In cells of the TypeScript kernel `display` is there without an import. It knows no Jupyter protocol: the kernel installs
+ * the hook under a registered symbol, and neither imports the other.
  */
 import { randomUUID } from "node:crypto";
 import { inspect } from "node:util";

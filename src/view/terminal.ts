@@ -33,7 +33,8 @@ const barWidth = 20;
  * @returns its last event; undefined when the stream ended without one
  * @throws what the stream throws; the moving line is then cleared
  * @example
- * await followInTerminal(train({ datasetName: "my-texts/", blockSize: 64, maxSteps: 2 }), { write: (text) => process.stdout.write(text), isTerminal: process.stdout.isTTY });
+ * const screen = { write: (text) => process.stdout.write(text), isTerminal: process.stdout.isTTY };
+ * await followInTerminal(train({ datasetName: "my-texts/", blockSize: 64, maxSteps: 2 }), screen);
  */
 export async function followInTerminal(
   events: AsyncIterable<TrainEvent>,

@@ -1,4 +1,7 @@
-/** Trains a random model by `train()` in a process of its own. Argument: width, layers and knobs as JSON. Prints predicted and measured peak. */
+/**
+ * Trains a random model by `train()` in a process of its own. Argument: width, layers and knobs as JSON. Prints predicted and
+ * measured peak.
+ */
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
