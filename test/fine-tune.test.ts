@@ -322,7 +322,7 @@ test("train() warns that a model of the Hub has another name now", async (t) => 
   };
   const hub = await startHub({ "models/new/tiny": { files }, "models/old/tiny": { files: {}, renamedTo: "new/tiny" } });
   const before = { ...process.env };
-  const { HF_HUB_OFFLINE: _, ...others } = before;
+  const { HF_HUB_OFFLINE: _, TRANSFORMERS_OFFLINE: __, ...others } = before;
   process.env = { ...others, HF_ENDPOINT: hub.endpoint, HF_HUB_CACHE: join(scratch, "hub") };
   t.after(async () => {
     process.env = before;
