@@ -1,6 +1,6 @@
 /**
  * The course, run for real in quick mode: all six notebooks in order through our kernel, in a copy of the folder; the worked
- * solutions; then two notebooks through nbclient, as other people's tools run notebooks.
+ * solutions; then all six through nbclient, as other people's tools run notebooks.
  */
 import { equal, ok } from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -78,8 +78,7 @@ describe("the course through nbclient", () => {
   const folder = copyCourse();
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  // 04 without 03 before it: it falls back to the same settings.
-  for (const name of ["01-set-up.ipynb", "04-train.ipynb"]) {
+  for (const name of notebookNames) {
     test(`${name} runs under jupyter execute`, { skip }, async () => {
       const dataDir = join(folder, "jupyter");
       installKernel({ dataDir });
