@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -7,25 +7,20 @@ import type { TrainingConfig } from "../src/config.js";
 import { datasetOf } from "../src/data/dataset.js";
 import { type TrainOptions, train } from "../src/fine-tune.js";
 import { openModel } from "../src/generate/text-model.js";
-import { toHuggingFaceConfig } from "../src/model/gpt2-config.js";
 import { loadPretrained } from "../src/model/pretrained.js";
-import { packageRoot } from "../src/paths.js";
 import { listCheckpoints, loadCheckpoint } from "../src/train/checkpoint.js";
 import type { EvaluationEvent, FinishEvent, TrainEvent } from "../src/train/events.js";
 import { readRunLog } from "../src/train/run-log.js";
 import { trainingCurves } from "../src/view/curves.js";
 import { startHub } from "./hub-server.js";
+import { writeModelFolder } from "./model-folder.js";
 
 const scratch = await mkdtemp(join(tmpdir(), "fledge-train-"));
 after(() => rm(scratch, { recursive: true }));
 
 // A GPT-2 of one layer, and twenty documents that a model can learn by heart.
-const shape = { vocabularySize: 4096, positions: 32, width: 16, layers: 1, heads: 2 };
 const modelName = join(scratch, "tiny");
-await mkdir(modelName);
-await cp(join(packageRoot(), "models/fledge-base/tokenizer.json"), join(modelName, "tokenizer.json"));
-const modelConfig = toHuggingFaceConfig({ ...shape, layerNormEpsilon: 1e-5, endOfTextId: 4095 });
-await writeFile(join(modelName, "config.json"), JSON.stringify(modelConfig));
+await writeModelFolder(modelName, { positions: 32, width: 16, layers: 1, heads: 2 });
 const documents = Array.from({ length: 20 }, (_, i) => {
   return { id: `d${i}`, text: `Document ${i} says again and again. `.repeat(4 + (i % 3)) };
 });

@@ -1,14 +1,14 @@
 /** prepareRun() with texts in files: in memory and streamed from disk, the same blocks; what streaming cannot do is refused. */
 import assert from "node:assert/strict";
-import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { GateTally } from "../src/data/gate-tally.js";
 import { train } from "../src/fine-tune.js";
-import { toHuggingFaceConfig } from "../src/model/gpt2-config.js";
-import { fledgeCache, packageRoot } from "../src/paths.js";
+import { fledgeCache } from "../src/paths.js";
 import { prepareRun } from "../src/prepare.js";
+import { writeModelFolder } from "./model-folder.js";
 
 const folder = await mkdtemp(join(tmpdir(), "fledge-prepare-"));
 after(() => rm(folder, { recursive: true }));
@@ -58,11 +58,7 @@ test("GateTally says what lay beyond its limits, and finds whole copies there to
 
 test("train() on a token file learns with the losses of the run in memory", async () => {
   const modelName = join(folder, "tiny");
-  await mkdir(modelName);
-  await cp(join(packageRoot(), "models/fledge-base/tokenizer.json"), join(modelName, "tokenizer.json"));
-  const shape = { vocabularySize: 4096, positions: 32, width: 16, layers: 1, heads: 2 };
-  const config = toHuggingFaceConfig({ ...shape, layerNormEpsilon: 1e-5, endOfTextId: 4095 });
-  await writeFile(join(modelName, "config.json"), JSON.stringify(config));
+  await writeModelFolder(modelName, { positions: 32, width: 16, layers: 1, heads: 2 });
   const losses = async (streaming: boolean) => {
     const said: number[] = [];
     const folders = { outputDir: join(folder, `run-${streaming}`), finalModelDir: join(folder, `final-${streaming}`) };

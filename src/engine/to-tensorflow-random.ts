@@ -2,6 +2,7 @@
  * Random numbers of a program as TensorFlow operations, by the formula of random-numbers.ts in unsigned integers. In: a key. Out:
  * the handle of the numbers. TensorFlow's own generators would give numbers that no other engine has.
  */
+import { sizeOf } from "./program.js";
 import { mixFactors, streamOffsets, uniformUnit } from "./random-numbers.js";
 import type { TensorFlowGraph } from "./tensorflow-graph.js";
 import type { TfOutput } from "./tensorflow-library.js";
@@ -17,7 +18,7 @@ export function randomUniform(
   shape: readonly number[],
   stream: number,
 ): TfOutput {
-  const count = shape.reduce((product, size) => product * size, 1);
+  const count = sizeOf(shape);
   const two = (type: string, a: TfOutput, b: TfOutput) => graph.output(type, { inputs: [a, b], attributes: { T } });
   const unsigned = (x: TfOutput) => graph.output("Bitcast", { inputs: [x], attributes: { T: int32, type: T } });
   const number = (value: number) => unsigned(graph.integers([value | 0], []));

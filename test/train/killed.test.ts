@@ -5,20 +5,19 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { seededRandom } from "../../src/data/random.js";
 import { sha256File } from "../../src/files.js";
-import { toHuggingFaceConfig } from "../../src/model/gpt2-config.js";
-import { packageRoot } from "../../src/paths.js";
 import { loadCheckpoint, newestCheckpoint, saveCheckpoint } from "../../src/train/checkpoint.js";
 import type { TrainEvent } from "../../src/train/events.js";
 import { openOutputDir } from "../../src/train/output-dir.js";
 import { readRunLog } from "../../src/train/run-log.js";
 import type { Progress } from "../../src/train/trainer-run.js";
+import { writeModelFolder } from "../model-folder.js";
 import { tinyCheckpoint, tokenizerIn } from "./tiny-checkpoint.js";
 
 const scratch = await mkdtemp(join(tmpdir(), "fledge-killed-"));
@@ -102,12 +101,8 @@ test("train() killed again and again and resumed ends bit for bit like a run tha
 });
 
 async function makeInputs(): Promise<void> {
-  await mkdir(join(scratch, "tiny"));
+  await writeModelFolder(join(scratch, "tiny"), { positions: 32, width: 8, layers: 1, heads: 2 });
   await mkdir(join(scratch, "texts"));
-  await cp(join(packageRoot(), "models/fledge-base/tokenizer.json"), join(scratch, "tiny/tokenizer.json"));
-  const shape = { vocabularySize: 4096, positions: 32, width: 8, layers: 1, heads: 2 };
-  const config = toHuggingFaceConfig({ ...shape, layerNormEpsilon: 1e-5, endOfTextId: 4095, untiedHead: false });
-  await writeFile(join(scratch, "tiny/config.json"), JSON.stringify(config));
   for (let i = 0; i < 20; i++) {
     await writeFile(join(scratch, `texts/d${i}.txt`), `Document ${i} says again and again. `.repeat(4 + (i % 3)));
   }

@@ -1,9 +1,9 @@
 /** A model and a text so small that a run takes two seconds, and the `fledge` command on them as real processes. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { cp, mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { toHuggingFaceConfig } from "../../../src/model/gpt2-config.js";
 import { packageRoot } from "../../../src/paths.js";
+import { writeModelFolder } from "../../model-folder.js";
 
 /** The command, compiled. */
 export const fledgeMain = join(packageRoot(), "dist/bin/fledge.js");
@@ -17,11 +17,7 @@ interface Ended {
 /** Writes a GPT-2 of one layer and a text into a folder; returns the options of a run on them. */
 export async function tinyProject(folder: string): Promise<readonly string[]> {
   const modelName = join(folder, "tiny");
-  await mkdir(modelName);
-  await cp(join(packageRoot(), "models/fledge-base/tokenizer.json"), join(modelName, "tokenizer.json"));
-  const shape = { vocabularySize: 4096, positions: 64, width: 16, layers: 1, heads: 2 };
-  const modelConfig = toHuggingFaceConfig({ ...shape, layerNormEpsilon: 1e-5, endOfTextId: 4095 });
-  await writeFile(join(modelName, "config.json"), JSON.stringify(modelConfig));
+  await writeModelFolder(modelName, { positions: 64, width: 16, layers: 1, heads: 2 });
   const text = join(folder, "letters.txt");
   const paragraphs = Array.from(
     { length: 400 },
