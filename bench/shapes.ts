@@ -23,6 +23,17 @@ export const workloads: readonly Workload[] = [
   { name: "distilgpt2 1 × 1024", config: distilgpt2, B: 1, T: 1024, steps: 5 },
 ];
 
+/** What bench/train-gpu.ts measures: enough tokens a step to fill a large GPU. */
+export const gpuWorkloads: readonly Workload[] = [
+  { name: "distilgpt2 16 × 1024", config: distilgpt2, B: 16, T: 1024, steps: 12 },
+  { name: "gpt2 16 × 1024", config: { ...distilgpt2, layers: 12 }, B: 16, T: 1024, steps: 12 },
+  {
+    name: "gpt2-medium 8 × 1024",
+    config: { ...distilgpt2, width: 1024, layers: 24, heads: 16 },
+    ...{ B: 8, T: 1024, steps: 12 },
+  },
+];
+
 /** What each side reports. */
 export interface Measurement {
   /** Median over the steps after the first two. */
@@ -31,6 +42,7 @@ export interface Measurement {
   readonly processorSecondsPerStep: number;
   /** The first step less a later one: tracing, building and planning the program. */
   readonly compileSeconds: number;
+  /** Resident size of the process, or memory of the GPU. */
   readonly peakMemoryBytes: number;
   readonly loss: number;
 }

@@ -32,7 +32,7 @@ const measurement: Measurement = {
   secondsPerStep,
   processorSecondsPerStep: medianAfterWarmUp(processorSeconds),
   compileSeconds: Math.max(0, (seconds[0] as number) - secondsPerStep),
-  peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+  peakMemoryBytes: engine.deviceMemory?.()?.peak ?? process.resourceUsage().maxRSS * 1024,
   loss,
 };
 console.log(JSON.stringify(measurement));

@@ -1,5 +1,5 @@
-"""PyTorch's sides of bench/train-step.ts, the same work: transformers' GPT-2 with AdamW and clipping, in a bare loop or in HF's
-Trainer with its defaults. Prints a measurement."""
+"""PyTorch's sides of bench/train-step.ts and train-gpu.ts, the same work: transformers' GPT-2 with AdamW and clipping, in a bare loop,
+in that loop after torch.compile, or in HF's Trainer with its defaults. Prints a measurement."""
 
 import json
 import resource
@@ -12,6 +12,8 @@ from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainerCallback, 
 
 work = json.loads(sys.argv[1])
 shape, B, T, steps = work["config"], work["B"], work["T"], work["steps"]
+device = work.get("device", "cpu")
+on_gpu = device == "cuda"
 torch.manual_seed(1)
 torch.set_num_threads(work["threads"])
 model = GPT2LMHeadModel(
@@ -26,30 +28,38 @@ model = GPT2LMHeadModel(
         attn_pdrop=0.0,
     )
 )
-clocks = [(time.perf_counter(), time.process_time())]
+model.to(device)
+clocks = []
 
 
-def bare():
+def tick():
+    if on_gpu:
+        torch.cuda.synchronize()
+    clocks.append((time.perf_counter(), time.process_time()))
+
+
+def bare(model):
     model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.01)
     for _ in range(steps):
-        ids = torch.randint(0, shape["vocabularySize"], (B, T))
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=work["mixedPrecision"]):
+        ids = torch.randint(0, shape["vocabularySize"], (B, T)).to(device)
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=work["mixedPrecision"]):
             loss = model(ids, labels=ids).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-        clocks.append((time.perf_counter(), time.process_time()))
+        tick()
     return loss.item()
 
 
 class Clock(TrainerCallback):
     def on_train_begin(self, *_, **__):
-        clocks[0] = (time.perf_counter(), time.process_time())
+        clocks.clear()
+        tick()
 
     def on_step_end(self, *_, **__):
-        clocks.append((time.perf_counter(), time.process_time()))
+        tick()
 
 
 def trainer(folder):
@@ -59,7 +69,7 @@ def trainer(folder):
         per_device_train_batch_size=B,
         max_steps=steps,
         bf16=work["mixedPrecision"],
-        use_cpu=True,
+        use_cpu=not on_gpu,
         save_strategy="no",
         report_to=[],
         disable_tqdm=True,
@@ -73,18 +83,21 @@ def median(values):
     return values[len(values) // 2]
 
 
+tick()
 if work["loop"] == "bare":
-    loss = bare()
+    loss = bare(model)
+elif work["loop"] == "compiled":
+    loss = bare(torch.compile(model))
 else:
     with tempfile.TemporaryDirectory() as folder:
         loss = trainer(folder)
 seconds, processor = ([after[i] - before[i] for before, after in zip(clocks, clocks[1:])] for i in (0, 1))
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 measurement = {
     "secondsPerStep": median(seconds),
     "processorSecondsPerStep": median(processor),
     "compileSeconds": max(0.0, seconds[0] - median(seconds)),
-    "peakMemoryBytes": peak,
+    "peakMemoryBytes": torch.cuda.max_memory_allocated() if on_gpu else resident,
     "loss": loss,
 }
 print(json.dumps(measurement))

@@ -70,6 +70,8 @@ export type StepFunction<Input extends string = string, Output extends string = 
 export interface CompiledStep<Input extends string = string, Output extends string = string> {
   /** The traced program, where the engine makes one; print it with `describeProgram`. */
   readonly program?: Program;
+  /** Device memory of a run at its peak as the compiler counts it, variables included, in bytes; where the engine tells. */
+  readonly peakBytes?: number;
   /**
    * Runs the step without blocking the event loop on the compiled engine.
    *
@@ -92,11 +94,35 @@ export const engineNames = ["pjrt", "tensorflow", "tfjs-node", "wasm", "cpu"] as
 /** Name of an engine. */
 export type EngineName = (typeof engineNames)[number];
 
+/** Memory of a device that has its own, in bytes. */
+export interface DeviceMemory {
+  readonly inUse: number;
+  /** Most that was in use at once since the engine was opened. */
+  readonly peak: number;
+  /** Most that the engine may take. */
+  readonly limit: number;
+}
+
+/** Sizes of the pieces in which a step is computed, which change its speed and memory, and its numbers by rounding only. */
+export interface Tiling {
+  /** Queries of a block of attention; blocks of 128 with dropout, whose masks depend on them. */
+  readonly attentionRows: number;
+  /** Most bytes of logits at once, counted in float32. */
+  readonly logitsBytes: number;
+  /** The head's products are made for a vocabulary padded to a multiple of this; 1 pads nothing. */
+  readonly vocabularyMultiple: number;
+}
+
+/** For a processor: of 512 positions, four blocks compute 5/8 of all scores; smaller ones slow the products down. */
+export const hostTiling: Tiling = { attentionRows: 128, logitsBytes: 105e6, vocabularyMultiple: 1 };
+
 /** Keeps variables and runs steps. */
 export interface Engine {
   readonly name: EngineName;
   /** `tensorflow (TensorFlow 2.21.0 on CPU, bfloat16)`: one line for people. */
   readonly description: string;
+  /** Sizes that suit the device; default `hostTiling`. */
+  readonly tiling?: Tiling;
   /** Makes variables, or sets those that exist. */
   createVariables(variables: ReadonlyMap<string, VariableInit>): Promise<void>;
   /** Frees variables; a compiled step that assigns one brings it back. */
@@ -118,6 +144,8 @@ export interface Engine {
     step: StepFunction<Input, Output>,
     precision?: Precision,
   ): Promise<CompiledStep<Input, Output>>;
+  /** Memory of the device; undefined where the engine computes in the memory of the process. */
+  deviceMemory?(): DeviceMemory | undefined;
   /** Frees everything the engine holds; safe to call twice. */
   dispose(): Promise<void>;
 }

@@ -6,6 +6,9 @@ import { closeSync, openSync } from "node:fs";
 import koffi, { type LibraryHandle } from "koffi";
 import { problem } from "../message.js";
 
+// A call off the main thread runs on a stack of koffi's, of 128 KiB unless told; XLA compiles for a GPU on the stack of who calls.
+koffi.config({ ...koffi.config(), async_stack_size: 8 * 2 ** 20 });
+
 /** A C function as koffi gives it. */
 export type CFunction = ReturnType<LibraryHandle["func"]>;
 

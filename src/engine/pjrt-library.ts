@@ -65,6 +65,7 @@ export class PjrtLibrary {
    * @throws RangeError for an API version with other layouts
    */
   constructor(readonly file: string) {
+    process.env.TF_CPP_MIN_LOG_LEVEL ??= "2"; // else a notebook shows what devices it found as an error
     this.table = openTable(file);
     const view = this.read(this.table, tableStart);
     const [major, minor] = [view.readInt32LE(32), view.readInt32LE(36)];

@@ -4,10 +4,22 @@
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { problem } from "../message.js";
-import type { CompiledStep, Engine, HostArray, Precision, StepFunction, TensorSpec, VariableInit } from "./engine.js";
-import { disposedEngine, lengthMismatch, unknownVariable } from "./errors.js";
+import { formatBytes } from "../view/format.js";
+import {
+  type CompiledStep,
+  type DeviceMemory,
+  type Engine,
+  type HostArray,
+  hostTiling,
+  type Precision,
+  type StepFunction,
+  type TensorSpec,
+  type Tiling,
+  type VariableInit,
+} from "./engine.js";
+import { disposedEngine, lengthMismatch, outOfMemory, unknownVariable } from "./errors.js";
 import { allocateMemory, freeMemory } from "./native.js";
 import { PjrtLibrary } from "./pjrt-library.js";
 import { sizeOf } from "./program.js";
@@ -39,9 +51,19 @@ const copyDuringCall = 0n;
 // CompileOptionsProto { executable_build_options { num_replicas: 1, num_partitions: 1 } }
 const compileOptions = Uint8Array.of(0x1a, 4, 0x20, 1, 0x28, 1);
 
+/** A GPU wants fewer and larger kernels; with bfloat16 products XLA keeps the logits in two bytes (docs/decisions.md). */
+function tilingOf(platform: string, precision: Precision): Tiling {
+  if (platform === "cpu") return hostTiling;
+  const logitsBytes = hostTiling.logitsBytes * (precision === "bfloat16" ? 2 : 1);
+  return { attentionRows: 512, logitsBytes, vocabularyMultiple: 64 };
+}
+
+type Five = [number, number, number, number, number];
+
 class PjrtEngine implements Engine {
   readonly name = "pjrt";
   readonly description: string;
+  readonly tiling: Tiling;
   private readonly client: bigint;
   private readonly device: bigint;
   private readonly platform: string;
@@ -56,13 +78,13 @@ class PjrtEngine implements Engine {
     private readonly precision: Precision,
     private readonly cacheFolder: string | undefined,
   ) {
-    const created = library.call("Client_Create", new Array<bigint>(9).fill(0n));
-    this.client = created[6] as bigint;
+    this.client = createClient(library);
     const text = (name: "Client_PlatformName" | "Client_PlatformVersion") => this.text(name, this.client);
     const [, list = 0n, count = 0n] = library.call("Client_AddressableDevices", [this.client, 0n, 0n]);
     if (count === 0n) throw noDevice(library.file);
     this.device = library.readSlots(list, 1)[0] as bigint;
     const described = library.call("Device_GetDescription", [this.device, 0n])[1] as bigint;
+    this.tiling = tilingOf(text("Client_PlatformName"), precision);
     this.platform = `${text("Client_PlatformName")} ${text("Client_PlatformVersion")}`;
     const kind = this.text("DeviceDescription_Kind", described);
     this.description = `PJRT ${library.version} on ${text("Client_PlatformName")} (${kind}), ${precision} products, compiled by XLA`;
@@ -104,6 +126,8 @@ class PjrtEngine implements Engine {
     const program = trace(step, { name, inputs, variables: this.shapes, precision });
     const module = emitStableHlo(program, { state: "inside" });
     const executable = await this.inTurn(() => this.load(module.text));
+    const peakBytes = this.peakBytes(executable);
+    this.checkMemory(name, peakBytes);
     const run = (values: Readonly<Record<Input, HostArray>>) => {
       for (const [input, { shape }] of Object.entries<TensorSpec>(inputs)) {
         const given = (values as Readonly<Record<string, HostArray>>)[input];
@@ -111,7 +135,18 @@ class PjrtEngine implements Engine {
       }
       return this.inTurn(() => this.execute(executable, module, values));
     };
-    return { program, run: (async (values) => run(values)) as CompiledStep<Input, Output>["run"] };
+    return { program, peakBytes, run: (async (values) => run(values)) as CompiledStep<Input, Output>["run"] };
+  }
+
+  deviceMemory(): DeviceMemory | undefined {
+    const asked = [this.device, ...new Array<bigint>(22).fill(0n)];
+    try {
+      const stats = this.library.call("Device_MemoryStats", asked);
+      const [inUse, peak, limit] = [1, 2, 8].map((slot) => Number(stats[slot])) as [number, number, number];
+      return limit > 0 ? { inUse, peak, limit } : undefined;
+    } catch {
+      return undefined; // Not every device counts: the host's plugin does not.
+    }
   }
 
   async dispose(): Promise<void> {
@@ -134,6 +169,27 @@ class PjrtEngine implements Engine {
       });
     this.running = result;
     return result;
+  }
+
+  /** Arguments, results and what is between them, less the results that take the memory of arguments. */
+  private peakBytes(executable: bigint): number {
+    const { library } = this;
+    const inner = library.call("LoadedExecutable_GetExecutable", [executable, 0n])[1] as bigint;
+    try {
+      const stats = library.call("Executable_GetCompiledMemoryStats", [inner, ...new Array<bigint>(12).fill(0n)]);
+      const [code, given, results, shared, between] = stats.slice(1, 6).map(Number) as Five;
+      return code + given + results - shared + between;
+    } finally {
+      library.call("Executable_Destroy", [inner]);
+    }
+  }
+
+  // A device that fills up in the middle of a run may have updated some of its variables: better to know before.
+  private checkMemory(name: string, peakBytes: number): void {
+    const memory = this.deviceMemory();
+    if (!memory || peakBytes <= memory.limit) return;
+    const found = `a program that takes ${formatBytes(peakBytes)} of the ${formatBytes(memory.limit)} that the device has`;
+    throw outOfMemory(`run "${name}"`, found);
   }
 
   // The file's name is the content: what was compiled, by what, for what.
@@ -290,6 +346,21 @@ class PjrtEngine implements Engine {
   private text(name: "Client_PlatformName" | "Client_PlatformVersion" | "DeviceDescription_Kind", of: bigint): string {
     const [, address = 0n, length = 0n] = this.library.call(name, [of, 0n, 0n]);
     return this.library.read(address, Number(length)).toString();
+  }
+}
+
+// A CUDA plugin would take three quarters of the device at once, which leaves nothing for a second notebook.
+function createClient(library: PjrtLibrary): bigint {
+  const isCuda = /cuda|gpu/.test(basename(library.file));
+  const name = Buffer.from("preallocate");
+  const placedName = library.place(name);
+  // PJRT_NamedValue: struct_size, extension_start, name, its length, type (4 = bool), value, value_size.
+  const option = library.place(BigUint64Array.from([56n, 0n, placedName, BigInt(name.length), 4n, 0n, 1n]));
+  try {
+    const options = isCuda ? [option, 1n] : [0n, 0n];
+    return library.call("Client_Create", [...options, ...new Array<bigint>(7).fill(0n)])[6] as bigint;
+  } finally {
+    for (const memory of [placedName, option]) freeMemory(memory);
   }
 }
 

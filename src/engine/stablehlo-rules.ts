@@ -335,7 +335,9 @@ function matMul({ writer, values }: Emitter, operation: Named<"matMul">): HloVal
   const along = batch.map((_, axis) => axis).join(", ");
   const batching = batch.length > 0 ? `batching_dims = [${along}] x [${along}], ` : "";
   const contracting = `contracting_dims = [${rank - (transposeA ? 2 : 1)}] x [${rank - (transposeB ? 1 : 2)}]`;
-  const text = `stablehlo.dot_general ${a.name}, ${b.name}, ${batching}${contracting}`;
+  // Else a GPU multiplies float32 in the 10 bits of TF32.
+  const precision = compute === "float32" ? ", precision = [HIGHEST, HIGHEST]" : "";
+  const text = `stablehlo.dot_general ${a.name}, ${b.name}, ${batching}${contracting}${precision}`;
   return writer.convert(writer.mapped(text, [a, b], { shape: result.shape, dtype: compute }), "float32");
 }
 

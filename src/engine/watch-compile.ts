@@ -49,10 +49,12 @@ export function watchCompiles(
   return {
     name: engine.name,
     description: engine.description,
+    ...(engine.tiling && { tiling: engine.tiling }),
     createVariables: (variables) => engine.createVariables(variables),
     deleteVariables: (names) => engine.deleteVariables(names),
     readVariables: (names) => engine.readVariables(names),
     compile,
+    deviceMemory: () => engine.deviceMemory?.(),
     dispose: () => engine.dispose(),
   };
 }

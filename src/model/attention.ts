@@ -5,11 +5,12 @@
  * Dimensions: G = B*H, T positions, D width of a head, R queries of a block, S keys that they may see (the first S of T).
  */
 import * as tf from "@tensorflow/tfjs";
+import { hostTiling } from "../engine/engine.js";
 import { after } from "../engine/operations.js";
 import { type Dropout, dropoutMask } from "./dropout.js";
 
-/** Queries of a block: of 512 positions, four blocks compute 5/8 of all scores; smaller ones slow the products down. */
-export const rowsOfBlock = 128;
+/** Queries of a block where masks of dropout are drawn, a stream of random numbers a block. */
+export const rowsOfBlock = hostTiling.attentionRows;
 
 /**
  * Attention of every query to the keys at and before its own position.
@@ -19,6 +20,7 @@ export const rowsOfBlock = 128;
  * @param v [G, T, D]
  * @param mask [1, T, T], or [B, T, T] where rows of the batch differ: added to the scores
  * @param dropout of the probabilities; default none
+ * @param attentionRows queries of a block, where nothing is dropped
  * @returns [G, T, D]; differentiable by q, k and v
  */
 export function attend(
@@ -27,8 +29,9 @@ export function attend(
   v: tf.Tensor,
   mask: tf.Tensor,
   dropout?: AttentionDropout,
+  attentionRows: number = rowsOfBlock,
 ): tf.Tensor {
-  const blocks = blocksOf(q.shape[1] as number);
+  const blocks = blocksOf(q.shape[1] as number, dropout ? rowsOfBlock : attentionRows);
   const withGradient = tf.customGrad((...values) => {
     const [q, k, v, save] = values as unknown as [tf.Tensor3D, tf.Tensor3D, tf.Tensor3D, Save];
     const mixed: tf.Tensor[] = [];
@@ -58,12 +61,9 @@ interface Block {
   readonly end: number;
 }
 
-function blocksOf(T: number): Block[] {
-  const count = Math.ceil(T / rowsOfBlock);
-  return Array.from({ length: count }, (_, i) => ({
-    begin: i * rowsOfBlock,
-    end: Math.min(T, (i + 1) * rowsOfBlock),
-  }));
+function blocksOf(T: number, size: number): Block[] {
+  const count = Math.ceil(T / size);
+  return Array.from({ length: count }, (_, i) => ({ begin: i * size, end: Math.min(T, (i + 1) * size) }));
 }
 
 // With P the probabilities, M the mask of dropout (1 without) and δ = Σ dy·y of each query: dV = (P M)ᵀ dy,

@@ -6,6 +6,7 @@
  * Dimensions: B batch, T positions, C width, H heads, D = C / H, V vocabulary.
  */
 import * as tf from "@tensorflow/tfjs";
+import type { Tiling } from "../engine/engine.js";
 import { after } from "../engine/operations.js";
 import { attend } from "./attention.js";
 import { type Dropout, dropped, streamOf } from "./dropout.js";
@@ -121,6 +122,8 @@ export interface Dimensions {
   readonly gradientCheckpointing?: boolean;
   /** Of embeddings, attention and what blocks add, as in GPT-2; default none. */
   readonly dropout?: Dropout | undefined;
+  /** Default: that of a processor. */
+  readonly tiling?: Tiling | undefined;
 }
 
 /**
@@ -135,7 +138,7 @@ export function attention(
   mask: tf.Tensor,
   weight: WeightReader,
   layer: number,
-  { B, T, dropout }: Dimensions,
+  { B, T, dropout, tiling }: Dimensions,
   heads: number,
 ): tf.Tensor {
   const C = x.shape[1] as number;
@@ -148,6 +151,7 @@ export function attention(
   const mixed = attend(
     ...[tf.mul(q, 1 / Math.sqrt(D)), k, v, mask],
     dropout && { ...dropout, stream: streamOf(layer, "attention") },
+    tiling?.attentionRows,
   ); // [B*H, T, D]
   const joined = tf.transpose(tf.reshape(mixed, [B, heads, T, D]), [0, 2, 1, 3]); // [B, T, H, D]
   return linear(tf.reshape(joined, [B * T, C]), weight, `${prefixOf(layer)}.attn.c_proj`);

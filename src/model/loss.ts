@@ -3,13 +3,14 @@
  * [N, V] never exist whole. In: hidden states, the tied embedding, targets. Out: a sum of nats; the trainer divides.
  */
 import * as tf from "@tensorflow/tfjs";
+import { hostTiling, type Tiling } from "../engine/engine.js";
 import { after } from "../engine/operations.js";
 
-/** Most bytes of logits that exist at once: 2,048 rows of a vocabulary of 12,800. */
-export const logitsBytesLimit = 105e6;
+// Far below any logit, yet finite.
+const maskedLogit = -1e9;
 
 /** How many rows of hidden states a chunk has, so that its logits stay under the limit. */
-export function rowsPerChunk(rows: number, vocabulary: number, limitBytes = logitsBytesLimit): number {
+export function rowsPerChunk(rows: number, vocabulary: number, limitBytes = hostTiling.logitsBytes): number {
   const most = Math.max(1, Math.floor(limitBytes / (vocabulary * Float32Array.BYTES_PER_ELEMENT)));
   return Math.ceil(rows / Math.ceil(rows / most));
 }
@@ -20,18 +21,24 @@ export function rowsPerChunk(rows: number, vocabulary: number, limitBytes = logi
  * @param hidden [N, C]
  * @param embedding [V, C], the tied head
  * @param targets [N] int32; −1 marks a row that carries no loss
- * @param chunkRows rows of logits at once; default keeps them under 105 MB
+ * @param tiling bytes of logits at once, 105 MB by default, and what the vocabulary is padded to; the columns that are added get no
+ *   probability
  * @returns scalar, nats; differentiable by `hidden` and `embedding`
  */
 export function crossEntropySum(
   hidden: tf.Tensor,
   embedding: tf.Tensor,
   targets: tf.Tensor,
-  chunkRows = rowsPerChunk(hidden.shape[0] as number, embedding.shape[0] as number),
+  { logitsBytes, vocabularyMultiple }: Tiling = hostTiling,
 ): tf.Tensor {
   const [N, C] = hidden.shape as [number, number];
+  const V = embedding.shape[0] as number;
+  const added = Math.ceil(V / vocabularyMultiple) * vocabularyMultiple - V;
+  const chunkRows = rowsPerChunk(N, V + added, logitsBytes);
   const loss = tf.customGrad((...values) => {
-    const [h, e, save] = values as unknown as [tf.Tensor2D, tf.Tensor2D, (tensors: tf.Tensor[]) => void];
+    const [h, words, save] = values as unknown as [tf.Tensor2D, tf.Tensor2D, (tensors: tf.Tensor[]) => void];
+    const e = added > 0 ? tf.concat([words, tf.zeros([added, C])], 0) : words; // [V + added, C]
+    const mask = added > 0 && tf.concat([tf.zeros([1, V]), tf.fill([1, added], maskedLogit)], 1); // [1, V + added]
     const hiddenGradients: tf.Tensor2D[] = [];
     let embeddingGradient: tf.Tensor | undefined;
     let total: tf.Tensor = tf.scalar(0);
@@ -42,14 +49,16 @@ export function crossEntropySum(
       const ids = tf.slice(targets as tf.Tensor1D, [begin], [rows]); // [n]
       const counted = tf.cast(tf.greaterEqual(ids, tf.scalar(0, "int32")), "float32"); // [n]
       const weight = tf.reshape(counted, [rows, 1]); // [n, 1]
-      const logits = tf.matMul(chunk, e, false, true); // [n, V]
+      const products = tf.matMul(chunk, e, false, true); // [n, V + added]
+      const logits = mask ? tf.add(products, mask) : products;
       const { losses, gradient } = sparseCrossEntropy(logits, tf.maximum(ids, tf.scalar(0, "int32")));
       total = tf.add(total, tf.sum(tf.mul(losses, counted)));
       hiddenGradients.push(tf.mul(tf.matMul(gradient, e), weight) as tf.Tensor2D); // [n, C]
-      const contribution = tf.matMul(gradient, tf.mul(chunk, weight), true, false); // [V, C]
+      const contribution = tf.matMul(gradient, tf.mul(chunk, weight), true, false); // [V + added, C]
       embeddingGradient = embeddingGradient ? tf.add(embeddingGradient, contribution) : contribution;
     }
-    save([tf.concat(hiddenGradients, 0), embeddingGradient as tf.Tensor]);
+    const ofWords = added > 0 ? tf.slice(embeddingGradient as tf.Tensor, [0, 0], [V, C]) : embeddingGradient; // [V, C]
+    save([tf.concat(hiddenGradients, 0), ofWords as tf.Tensor]);
     const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]) => saved.map((gradient) => tf.mul(gradient, dy));
     return { value: total, gradFunc };
   });

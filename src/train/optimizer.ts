@@ -5,7 +5,7 @@
  * Sources: Kingma & Ba 2015 (Adam), Loshchilov & Hutter 2019 (decoupled decay), Pascanu et al. 2013 (clipping).
  */
 import * as tf from "@tensorflow/tfjs";
-import type { Engine, TensorSpec, VariableInit, Variables } from "../engine/engine.js";
+import type { Engine, TensorSpec, Tiling, VariableInit, Variables } from "../engine/engine.js";
 import { multiplyNoNan, sumOfSquares } from "../engine/operations.js";
 import { hiddenStates, type WeightReader } from "../model/gpt2.js";
 import { type Gpt2Config, headName, weightShapes } from "../model/gpt2-config.js";
@@ -127,7 +127,7 @@ export function compileTraining(
   { trainable = everyWeight(config), constants = adamDefaults }: TrainingOptions = {},
 ): TrainingSteps {
   const names = [...trainable.shapes.keys()];
-  const { specs, gradients } = differentiation(config, shape, trainable);
+  const { specs, gradients } = differentiation(config, { ...shape, tiling: engine.tiling }, trainable);
   const accumulating = (first: boolean) => () =>
     engine.compile(first ? "accumulate-first" : "accumulate", specs, (batch, variables) => {
       const { loss, byName } = gradients(batch, variables);
@@ -173,8 +173,10 @@ export function compileTraining(
   };
 }
 
+type TiledShape = BatchShape & { readonly tiling: Tiling | undefined };
+
 // The summed loss of a micro-batch and its gradients by the trained variables.
-function differentiation(config: Gpt2Config, shape: BatchShape, { shapes, weights }: Trainable) {
+function differentiation(config: Gpt2Config, shape: TiledShape, { shapes, weights }: Trainable) {
   const names = [...shapes.keys()];
   const gradients = (batch: Readonly<Record<string, tf.Tensor>>, variables: Variables) => {
     const lossOf = (...values: tf.Tensor[]) => {
@@ -195,7 +197,7 @@ export async function compileEvaluation(
   trainingShape: BatchShape,
   { weights }: Pick<Trainable, "weights"> = {},
 ): Promise<(batch: MicroBatch) => Promise<number>> {
-  const shape = { ...trainingShape, dropoutRate: 0 };
+  const shape = { ...trainingShape, dropoutRate: 0, tiling: engine.tiling };
   const step = await engine.compile("evaluate", batchSpecs(shape), (batch, variables) => {
     const variable: WeightReader = (name) => variables.read(name);
     return { loss: summedLoss(weights?.(variable) ?? variable, batch, shape, config) };
@@ -206,12 +208,12 @@ export async function compileEvaluation(
 function summedLoss(
   weight: WeightReader,
   { inputs, targets, positions, randomKey }: Readonly<Record<string, tf.Tensor>>,
-  { dropoutRate: rate = 0, ...shape }: BatchShape,
+  { dropoutRate: rate = 0, ...shape }: TiledShape,
   config: Gpt2Config,
 ): tf.Tensor {
   const dropout = rate > 0 ? { rate, key: randomKey as tf.Tensor } : undefined;
   const hidden = hiddenStates(inputs as tf.Tensor, { ...shape, dropout }, weight, config, positions);
-  return crossEntropySum(hidden, weight(headName(config)), targets as tf.Tensor);
+  return crossEntropySum(hidden, weight(headName(config)), targets as tf.Tensor, shape.tiling);
 }
 
 function batchSpecs({ B, T, separateDocuments, dropoutRate = 0 }: BatchShape): Record<string, TensorSpec> {
