@@ -1,7 +1,7 @@
 /**
  * One training step on an NVIDIA GPU: Fledge on PJRT beside a bare PyTorch loop, that loop after torch.compile, and HF's Trainer with its
- * defaults, one after the other on the same card. In: words that rows must contain (`npm run bench:gpu -- "gpt2 16" bfloat16`). Out: a
- * table. It asserts nothing. Needs jax-cuda13-pjrt (or jax-cuda12-pjrt) and a PyTorch with CUDA in `.venv`, or in what `python3` is.
+ * defaults, one after the other on the same card. In: words that rows must contain (`npm run bench:gpu -- " gpt2 16" bfloat16`). Out: a
+ * table. It asserts nothing. Needs jax-cuda13-plugin or jax-cuda12-plugin and a PyTorch with CUDA in `.venv`, or in what `python3` is.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -56,7 +56,7 @@ const words = process.argv.slice(2);
 const rows = gpuWorkloads
   .flatMap((work): Row[] => [true, false].map((mixedPrecision) => ({ ...work, mixedPrecision })))
   .filter((row) =>
-    (words.length > 0 ? words : ["bfloat16"]).every((word) => `${row.name} ${productsOf(row)}`.includes(word)),
+    (words.length > 0 ? words : ["bfloat16"]).every((word) => ` ${row.name} ${productsOf(row)}`.includes(word)),
   );
 console.log(findGpu()?.name ?? "no GPU: every side will fail");
 const titles = [

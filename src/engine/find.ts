@@ -42,7 +42,7 @@ export function findTensorFlow(environment: Environment = process.env): string |
 }
 
 /**
- * Finds a PJRT plugin: FLEDGE_PJRT_PLUGIN, else that of pip's jax-cuda13-pjrt or jax-cuda12-pjrt where there is an NVIDIA GPU, else
+ * Finds a PJRT plugin: FLEDGE_PJRT_PLUGIN, else that of pip's jax-cuda13-plugin or jax-cuda12-plugin where there is an NVIDIA GPU, else
  * libtpu's where there is a TPU (asked for elsewhere, it would look for one on the network).
  */
 export function findPjrtPlugin(environment: Environment, gpu: Gpu | undefined): string | undefined {
@@ -62,7 +62,7 @@ export function missingPlugin(gpu: Gpu | undefined): Error {
       found: gpu ? `${gpu.name}, and no PJRT plugin` : "no NVIDIA GPU, no TPU and no FLEDGE_PJRT_PLUGIN",
       expected: "a PJRT plugin for a device of this machine",
       fix: gpu
-        ? "run `.venv/bin/pip install jax-cuda12-pjrt`, or set FLEDGE_PJRT_PLUGIN to the plugin's file"
+        ? "run `.venv/bin/pip install 'jax-cuda12-plugin[with-cuda]'`, or set FLEDGE_PJRT_PLUGIN to the plugin's file"
         : "set FLEDGE_PJRT_PLUGIN to the plugin's file, or unset FLEDGE_ENGINE",
     }),
   );

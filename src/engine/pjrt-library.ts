@@ -212,7 +212,7 @@ function openTable(file: string): bigint {
       problem({
         cannot: `use ${file} as a PJRT plugin`,
         found: "a library without the function GetPjrtApi",
-        expected: "a PJRT plugin, such as xla_cuda_plugin.so of pip's jax-cuda12-pjrt",
+        expected: "a PJRT plugin, such as xla_cuda_plugin.so of pip's jax-cuda12-plugin",
         fix: "set FLEDGE_PJRT_PLUGIN to the plugin's file, or unset it",
       }),
       { cause: error },

@@ -48,8 +48,15 @@ export function openPjrt({ plugin, precision, cacheFolder }: PjrtOptions): Engin
 const bufferTypes = { bool: 1n, int32: 4n, float32: 11n } as const;
 /** The plugin has copied the array when the call returns (kImmutableOnlyDuringCall). */
 const copyDuringCall = 0n;
-// CompileOptionsProto { executable_build_options { num_replicas: 1, num_partitions: 1 } }
-const compileOptions = Uint8Array.of(0x1a, 4, 0x20, 1, 0x28, 1);
+// CompileOptionsProto: executable_build_options (3) { num_replicas (4): 1, num_partitions (5): 1 }, and one entry of
+// env_option_overrides (7): key (1), value (2) { bool_field (2): true }. Else a GPU adds in the order in which its threads arrive.
+const reproducible = Buffer.from("xla_gpu_exclude_nondeterministic_ops");
+const compileOptions = Buffer.concat([
+  Uint8Array.of(0x1a, 4, 0x20, 1, 0x28, 1),
+  Uint8Array.of(0x3a, reproducible.length + 6, 0x0a, reproducible.length),
+  reproducible,
+  Uint8Array.of(0x12, 2, 0x10, 1),
+]);
 
 /** A GPU wants fewer and larger kernels; with bfloat16 products XLA keeps the logits in two bytes (docs/decisions.md). */
 function tilingOf(platform: string, precision: Precision): Tiling {

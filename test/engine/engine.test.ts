@@ -238,7 +238,7 @@ test("findGpu() believes what nvidia-smi answers, and chooseEngine() says what i
   assert.equal(choosePrecision("auto", new Set(["amx_bf16"]), { ...gpu, computeCapability: 7.5 }).precision, "float32");
   await assert.rejects(
     chooseEngine({ engine: "pjrt", environment: { PATH: `${folder}:${process.env.PATH}` } }),
-    /Cannot open the PJRT engine: NVIDIA A100-SXM4-40GB, and no PJRT plugin, .* Fix: run .*pip install jax-cuda12-pjrt/,
+    /Cannot open the PJRT engine: NVIDIA A100-SXM4-40GB, and no PJRT plugin, .* Fix: run .*pip install 'jax-cuda12-plugin\[with-cuda\]'/,
   );
   await assert.rejects(
     chooseEngine({ engine: "pjrt", environment: {} }),

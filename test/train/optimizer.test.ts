@@ -71,7 +71,8 @@ for (const name of engineNames) {
     const names = [...trainingVariables(config, broken).keys()];
     for (const [variable, values] of await engine.readVariables(names)) {
       const expected = broken.get(variable) ?? new Float32Array(values.length);
-      assert.deepEqual(values, expected, variable);
+      // As numbers: a GPU writes a NaN in other bits.
+      assert.deepEqual([...values], [...expected], variable);
     }
     // The next good batch is not held up by the bad one.
     await engine.createVariables(trainingVariables(config, weights));
