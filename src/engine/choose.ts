@@ -6,7 +6,15 @@ import { existsSync, readFileSync } from "node:fs";
 import * as tf from "@tensorflow/tfjs";
 import { nearest, problem } from "../message.js";
 import { openEager } from "./eager.js";
-import { type Engine, type EngineName, engineNames, type Form, formNames, type Precision } from "./engine.js";
+import {
+  type Engine,
+  type EngineName,
+  engineNames,
+  type Form,
+  formNames,
+  type Parallelism,
+  type Precision,
+} from "./engine.js";
 import {
   type Environment,
   findGpu,
@@ -18,7 +26,7 @@ import {
 } from "./find.js";
 import { chooseForm, programCache } from "./forms.js";
 import { openPjrt } from "./pjrt.js";
-import { byXla, openTensorFlow } from "./tensorflow.js";
+import { byXla, openTensorFlow, type TensorFlowOptions } from "./tensorflow.js";
 import { type CompileEvent, watchCompiles } from "./watch-compile.js";
 
 /** What was picked and why. */
@@ -36,6 +44,8 @@ export interface EngineOptions {
   readonly mixedPrecision?: boolean | "auto";
   /** What TensorFlow runs; default: environment variable FLEDGE_FORM, else what was measured here, else "graph". */
   readonly form?: Form;
+  /** How TensorFlow uses the processor's cores; default "between", and always so with a GPU. */
+  readonly parallelism?: Parallelism;
   /** Called when a program is compiled, before and after, so that a wait can be shown. */
   readonly onCompile?: (event: CompileEvent) => void;
   /** Default: process.env. */
@@ -78,7 +88,9 @@ async function chooseUnwatched(options: EngineOptions): Promise<EngineChoice> {
   const failures: string[] = [];
   for (const open of [
     () => forced !== "tensorflow" && openPlugin(environment, gpu, precision, forced === "pjrt"),
-    () => forced !== "pjrt" && openGraph(environment, precision, form),
+    () =>
+      forced !== "pjrt" &&
+      openGraph(environment, { precision, form, parallelism: gpu ? "between" : options.parallelism }),
   ]) {
     try {
       const engine = open();
@@ -97,10 +109,10 @@ function openPlugin(environment: Environment, gpu: Gpu | undefined, precision: P
   return plugin && openPjrt({ plugin, precision, cacheFolder: programCache(environment) });
 }
 
-function openGraph(environment: Environment, precision: Precision, form: Form): Engine {
+function openGraph(environment: Environment, options: Omit<TensorFlowOptions, "folder">): Engine {
   const folder = findTensorFlow(environment);
   if (!folder) throw missingTensorFlow();
-  return openTensorFlow({ folder, precision, form });
+  return openTensorFlow({ folder, ...options });
 }
 
 /** Checks the value of FLEDGE_ENGINE; empty or unset means automatic. */

@@ -89,6 +89,12 @@ export type Precision = "float32" | "bfloat16";
 export const formNames = ["graph", "xla"] as const;
 export type Form = (typeof formNames)[number];
 
+/**
+ * What TensorFlow does at the same time on a processor: independent operations, each on all threads; one operation after the other
+ * on all threads; or nothing, on one thread.
+ */
+export type Parallelism = "between" | "within" | "none";
+
 /** Names of the engines, best first; `tfjs-node` only when it is asked for. */
 export const engineNames = ["pjrt", "tensorflow", "tfjs-node", "wasm", "cpu"] as const;
 /** Name of an engine. */
@@ -136,6 +142,8 @@ export interface Engine {
    * @param inputs shape and dtype of every input, by name
    * @param step called once on the compiled engine (with symbolic tensors), at every run on the others
    * @param precision of its products; default: the engine's
+   * @param variables "fixed": those that the step only reads keep their values from now on, so the engine may order them for its
+   *   products in a copy of its own; default "changing"
    * @throws Error when the step cannot be traced
    */
   compile<Input extends string, Output extends string>(
@@ -143,6 +151,7 @@ export interface Engine {
     inputs: Readonly<Record<Input, TensorSpec>>,
     step: StepFunction<Input, Output>,
     precision?: Precision,
+    variables?: "changing" | "fixed",
   ): Promise<CompiledStep<Input, Output>>;
   /** Memory of the device; undefined where the engine computes in the memory of the process. */
   deviceMemory?(): DeviceMemory | undefined;

@@ -8,6 +8,7 @@ import type {
   Engine,
   Form,
   HostArray,
+  Parallelism,
   Precision,
   StepFunction,
   TensorSpec,
@@ -28,6 +29,8 @@ export interface TensorFlowOptions {
   readonly precision: Precision;
   /** Default: the graph form. */
   readonly form?: Form;
+  /** Default: "between". */
+  readonly parallelism?: Parallelism | undefined;
 }
 
 /**
@@ -35,13 +38,24 @@ export interface TensorFlowOptions {
  *
  * @throws Error or RangeError as `loadTensorFlow` does
  */
-export function openTensorFlow({ folder, precision, form = "graph" }: TensorFlowOptions): Engine {
-  return new TensorFlowEngine(loadTensorFlow(folder), precision, form);
+export function openTensorFlow({
+  folder,
+  precision,
+  form = "graph",
+  parallelism = "between",
+}: TensorFlowOptions): Engine {
+  return new TensorFlowEngine(loadTensorFlow(folder), precision, form, parallelism);
 }
 
 // A serialised ConfigProto: graph_options (10) { rewrite_options (10) { disable_meta_optimizer (19): true } }. TensorFlow's
 // graph rewriting orders sums by what else is in the session, so that a resumed run would differ in the last bits.
-const sessionConfig = Uint8Array.of(0x52, 0x05, 0x52, 0x03, 0x98, 0x01, 0x01);
+const noRewriting = [0x52, 0x05, 0x52, 0x03, 0x98, 0x01, 0x01];
+// experimental (16) { executor_type (3) }
+const executor = "SINGLE_THREADED_EXECUTOR";
+const oneAfterTheOther = [0x82, 0x01, executor.length + 2, 0x1a, executor.length, ...Buffer.from(executor)];
+// intra_op_parallelism_threads (2): 1, use_per_session_threads (9): true
+const oneThread = [0x10, 0x01, 0x48, 0x01];
+const parallelismConfigs = { between: [], within: oneAfterTheOther, none: [...oneAfterTheOther, ...oneThread] };
 
 /** How the description of an engine ends whose programs XLA compiles. */
 export const byXla = ", compiled by XLA";
@@ -50,6 +64,7 @@ class TensorFlowEngine implements Engine {
   readonly name = "tensorflow";
   readonly description: string;
   private readonly platform: "CPU" | "CUDA";
+  private readonly hasOneDnn: boolean;
   private readonly graph: TensorFlowGraph;
   private readonly session: Pointer;
   private readonly handles = new Map<string, TfOutput>();
@@ -62,11 +77,13 @@ class TensorFlowEngine implements Engine {
     private readonly library: TensorFlowLibrary,
     private readonly precision: Precision,
     private readonly form: Form,
+    parallelism: Parallelism,
   ) {
     this.graph = new TensorFlowGraph(library);
     const options = library.newSessionOptions();
+    const config = Uint8Array.of(...noRewriting, ...parallelismConfigs[parallelism]);
     withStatus(library, "set up a TensorFlow session", (status) =>
-      library.setConfig(options, sessionConfig, sessionConfig.length, status),
+      library.setConfig(options, config, config.length, status),
     );
     this.session = withStatus(library, "open a TensorFlow session", (status) =>
       library.newSession(this.graph.graph, options, status),
@@ -74,6 +91,7 @@ class TensorFlowEngine implements Engine {
     library.deleteSessionOptions(options);
     const hasGpu = this.hasGpu();
     this.platform = hasGpu ? "CUDA" : "CPU";
+    this.hasOneDnn = !hasGpu && process.arch === "x64";
     const compiler = form === "xla" ? byXla : "";
     this.description = `TensorFlow ${library.version} on ${hasGpu ? "GPU" : "CPU"}, ${precision} products${compiler}`;
   }
@@ -125,12 +143,13 @@ class TensorFlowEngine implements Engine {
     inputs: Readonly<Record<Input, TensorSpec>>,
     step: StepFunction<Input, Output>,
     precision = this.precision,
+    variables: "changing" | "fixed" = "changing",
   ): Promise<CompiledStep<Input, Output>> {
     const program = trace(step, { name, inputs, variables: this.shapes, precision });
     const emitted =
       this.form === "xla"
         ? emitXlaCall(program, this.graph, this.handles, this.platform)
-        : emitTensorFlow(program, this.graph, this.handles);
+        : emitTensorFlow(program, this.graph, this.handles, variables === "fixed" && this.hasOneDnn);
     const run = (values: Readonly<Record<Input, HostArray>>) => this.runStep(emitted, inputs, values);
     return { program, run: run as CompiledStep<Input, Output>["run"] };
   }

@@ -7,6 +7,7 @@ import type { Operation, Program, Value } from "./program.js";
 import { hasEffect } from "./program.js";
 import type { TensorFlowGraph } from "./tensorflow-graph.js";
 import type { Pointer, TfOutput } from "./tensorflow-library.js";
+import { type FusionContext, fused } from "./to-tensorflow-fused.js";
 import { matMul, sparseCrossEntropy } from "./to-tensorflow-products.js";
 import { randomUniform } from "./to-tensorflow-random.js";
 import { assignSlice, cast, emitEffect, readVariable, reshape, type UpdateContext } from "./to-tensorflow-updates.js";
@@ -20,23 +21,25 @@ export interface EmittedProgram {
 }
 
 /** What an operation's emitter may use. */
-interface Context extends UpdateContext {
+interface Context extends UpdateContext, FusionContext {
   readonly inputs: Map<string, TfOutput>;
-  value(id: number): Value;
 }
 
 /**
  * Adds a program to a graph.
  *
  * @param variables resource handles by variable name
+ * @param fuses whether the variables that it only reads keep their values, and oneDNN's kernels are there
  */
 export function emitTensorFlow(
   program: Program,
   graph: TensorFlowGraph,
   variables: ReadonlyMap<string, TfOutput>,
+  fuses = false,
 ): EmittedProgram {
   const handles = new Map<number, TfOutput>();
   const values = new Map<number, Value>();
+  const makers = new Map(program.operations.flatMap((made) => made.outputs.map(({ id }) => [id, made] as const)));
   const context: Context = {
     graph,
     variables,
@@ -45,15 +48,16 @@ export function emitTensorFlow(
     uses: new Map(),
     handle: (id) => handles.get(id) as TfOutput,
     value: (id) => values.get(id) as Value,
+    maker: (id) => makers.get(id) as Operation,
   };
   for (const operation of program.operations) {
     if (hasEffect(operation) && operation.outputs.length === 0) {
       context.effects.push(emitEffect(context, operation));
       continue;
     }
-    const made = emit(context, operation);
+    for (const value of operation.outputs) values.set(value.id, value);
+    const made = (fuses && fused(context, operation)) || emit(context, operation);
     operation.outputs.forEach((value, index) => {
-      values.set(value.id, value);
       handles.set(value.id, "oper" in made ? { ...made, index: made.index + index } : (made[index] as TfOutput));
     });
   }

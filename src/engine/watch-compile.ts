@@ -35,8 +35,8 @@ export function watchCompiles(
     onCompile({ type: "compile", phase: "end", program, seconds: (now() - began) / 1000 });
     return result;
   };
-  const compile: Engine["compile"] = async (name, inputs, step, precision) => {
-    const compiled = await timed(name, () => engine.compile(name, inputs, step, precision));
+  const compile: Engine["compile"] = async (name, inputs, step, ...rest) => {
+    const compiled = await timed(name, () => engine.compile(name, inputs, step, ...rest));
     if (!atFirstRun) return compiled;
     let first = true;
     const run = (values: Readonly<Record<string, HostArray>>) => {

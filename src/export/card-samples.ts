@@ -23,7 +23,7 @@ export async function drawSamples(engine: Engine, model: ModelContent, seed: num
   const { config, weights, tokenizerFolder } = model;
   await engine.createVariables(weightVariables(config, weights));
   const tokenizer = await loadTokenizer(tokenizerFolder);
-  const writer = new TextModel("", config, tokenizer, engine, engine.description);
+  const writer = new TextModel("", config, tokenizer, engine, engine.description, "changing");
   const texts = await writer.generateBatch(PROMPTS, { ...DRAWING, seed });
   const { temperature, topK, maxNewTokens } = DRAWING;
   return {

@@ -88,13 +88,11 @@ export function tokenProbabilities(
   let ids = new Uint32Array(scores.length);
   for (let id = 0; id < ids.length; id++) ids[id] = id;
   if (topK > 0 && topK < scores.length) {
-    const threshold = kthLargest(scores, topK);
-    ids = ids.filter((id) => (scores[id] ?? -Infinity) >= threshold);
+    ids = atLeast(kthLargest(scores, topK), scores, ids);
   }
   if (topP < 1) ids = nucleus(scores, ids, temperature, topP, max);
   if (minP > 0) {
-    const floor = max + temperature * Math.log(minP);
-    ids = ids.filter((id) => (scores[id] ?? -Infinity) >= floor);
+    ids = atLeast(max + temperature * Math.log(minP), scores, ids);
   }
   return { ids, probabilities: softmax(scores, ids, temperature, max) };
 }
@@ -187,50 +185,59 @@ function unusable(found: string): RangeError {
   return new RangeError(problem({ cannot: "choose the next token", found, expected: "finite logits", fix }));
 }
 
-// Each pass keeps what is not below the pivot, or what is above it: quickselect (Hoare 1961), on a copy. Sorting all of a
-// large vocabulary takes longer than a step of a small model.
-function kthLargest(values: Float32Array, k: number): number {
-  let left = values;
-  let rank = k;
-  for (;;) {
-    if (left.length <= 64) return left.slice().sort()[left.length - rank] ?? -Infinity;
-    const pivot = left[left.length >> 1] ?? 0;
-    const above = left.filter((value) => value > pivot);
-    if (above.length >= rank) {
-      left = above;
-      continue;
-    }
-    const below = left.filter((value) => value < pivot);
-    if (left.length - below.length >= rank) return pivot;
-    rank -= left.length - below.length;
-    left = below;
+// Those of the ids whose scores reach the floor; overwrites the array.
+function atLeast(floor: number, scores: Float32Array, ids: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
+  let count = 0;
+  for (let i = 0; i < ids.length; i++) {
+    const id = ids[i] as number;
+    if ((scores[id] as number) >= floor) ids[count++] = id;
   }
+  return ids.subarray(0, count);
+}
+
+// Keeps the k best so far in order. Few logits come among them, so most cost one comparison.
+function kthLargest(values: Float32Array, k: number): number {
+  const best = values.slice(0, k).sort();
+  for (let i = k; i < values.length; i++) {
+    const value = values[i] as number;
+    if (value <= (best[0] as number)) continue;
+    let [low, high] = [1, k];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((best[middle] as number) < value) low = middle + 1;
+      else high = middle;
+    }
+    best.copyWithin(0, 1, low);
+    best[low - 1] = value;
+  }
+  return best[0] as number;
 }
 
 // The fewest of the likeliest ids that reach the probability. Only what lies within some depth of the best is sorted.
 function nucleus(scores: Float32Array, ids: Uint32Array<ArrayBuffer>, temperature: number, topP: number, max: number) {
   const probabilities = softmax(scores, ids, temperature, max);
-  const byId = new Map<number, number>();
+  const places = new Uint32Array(ids.length);
+  let count = 0;
   for (const depth of [4, 8, 16, Infinity]) {
     const floor = max - depth * temperature;
     let mass = 0;
-    ids.forEach((id, i) => {
-      if ((scores[id] ?? 0) >= floor) mass += probabilities[i] ?? 0;
-    });
+    count = 0;
+    for (let i = 0; i < ids.length; i++) {
+      if ((scores[ids[i] as number] as number) < floor) continue;
+      places[count++] = i;
+      mass += probabilities[i] as number;
+    }
     // A margin, so that rounding cannot end the walk below before it reaches topP.
-    if (mass < topP + 1e-9 && depth < Infinity) continue;
-    ids.forEach((id, i) => {
-      if ((scores[id] ?? 0) >= floor) byId.set(id, probabilities[i] ?? 0);
-    });
-    break;
+    if (mass >= topP + 1e-9) break;
   }
-  const sorted = Uint32Array.from(byId.keys()).sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0) || a - b);
+  const score = (place: number) => scores[ids[place] as number] as number;
+  const sorted = places.subarray(0, count).sort((a, b) => score(b) - score(a) || a - b);
   let cumulative = 0;
-  const last = sorted.findIndex((id) => {
-    cumulative += byId.get(id) ?? 0;
+  const last = sorted.findIndex((place) => {
+    cumulative += probabilities[place] as number;
     return cumulative >= topP;
   });
-  return last >= 0 ? sorted.slice(0, last + 1) : sorted;
+  return (last >= 0 ? sorted.slice(0, last + 1) : sorted).map((place) => ids[place] as number);
 }
 
 // exp((x - max) / temperature) never overflows.

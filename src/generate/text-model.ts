@@ -37,6 +37,9 @@ export interface TextToken {
   readonly rank: number;
 }
 
+// Products with weights as few as these are over before a second thread has woken up.
+const oneThreadBytes = 64e6;
+
 /**
  * Opens a model for writing and measuring.
  *
@@ -50,9 +53,11 @@ export interface TextToken {
 export async function openModel(nameOrFolder: string, options: EngineOptions = {}): Promise<TextModel> {
   const { config, weights, folder } = await loadPretrained(nameOrFolder);
   const tokenizer = await loadTokenizer(folder);
-  const { engine, reason } = await chooseEngine(options);
+  const bytes = parameterCount(config) * Float32Array.BYTES_PER_ELEMENT;
+  const parallelism = bytes <= oneThreadBytes ? "none" : "within";
+  const { engine, reason } = await chooseEngine({ parallelism, ...options });
   await engine.createVariables(weightVariables(config, weights));
-  return new TextModel(nameOrFolder, config, tokenizer, engine, reason);
+  return new TextModel(nameOrFolder, config, tokenizer, engine, reason, "fixed");
 }
 
 /** The weights of a model as an engine's `createVariables` takes them. */
@@ -78,8 +83,10 @@ export class TextModel {
     private readonly engine: Engine,
     /** Which engine runs it, and why. */
     readonly engineReason: string,
+    /** Whether its weights may change between two texts, as in training. */
+    weights: "changing" | "fixed",
   ) {
-    this.decoder = new Decoder(engine, config);
+    this.decoder = new Decoder(engine, config, weights);
   }
 
   /** Number of weights. */

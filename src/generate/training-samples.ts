@@ -29,7 +29,7 @@ export async function trainingSampler(run: {
   const { weights } = trainableOf(modelConfig, config);
   const engine = weights ? withWeights(run.engine, weights) : run.engine;
   const tokenizer = await loadTokenizer(run.tokenizerFolder);
-  const model = new TextModel(config.modelName, modelConfig, tokenizer, engine, "the engine of the run");
+  const model = new TextModel(config.modelName, modelConfig, tokenizer, engine, "the engine of the run", "changing");
   return async (step) => {
     const options = { maxNewTokens: sampleTokens, seed, temperature: 0.8, topK: 40 };
     const texts = await model.generateBatch(samplePrompts, options);

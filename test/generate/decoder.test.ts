@@ -1,6 +1,7 @@
 /** Decoding with a cache against PyTorch's greedy tokens, and against reading the whole text again, on every engine. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { weightShapes } from "../../src/model/gpt2-config.js";
 import { engineNames } from "../engines.js";
 import { golden, relativeError } from "../golden.js";
 import { config, openGolden } from "./golden-decoder.js";
@@ -50,6 +51,34 @@ for (const name of engineNames) {
     for (const [row, text] of parents.entries()) {
       const anew = await alone.prefill([text]);
       assert.ok(relativeError(moved.subarray(row * V, (row + 1) * V), anew) < 1e-5, `row ${row} after reorder()`);
+    }
+    await engine.dispose();
+  });
+}
+
+for (const name of ["pjrt", "tensorflow", "tensorflow/xla"] as const) {
+  test(`advance() goes by the weights of the moment where they change, on ${name}`, async (t) => {
+    const opened = await openGolden(name, "changing");
+    if (typeof opened === "string") return t.skip(opened);
+    const { engine, decoder } = opened;
+    const cache = await decoder.open([3, 3], 8);
+    const alone = await decoder.open([4], 8);
+    const prompt = golden.greedy.slice(0, 3);
+    await cache.prefill([prompt, prompt]);
+    await cache.advance([4, 90]);
+    const names = ["transformer.wte.weight", "transformer.h.0.mlp.c_fc.weight"];
+    const twice = [...(await engine.readVariables(names))].map(([weight, values]) => {
+      return [
+        weight,
+        { shape: weightShapes(config).get(weight) as number[], values: values.map((x) => 2 * x) },
+      ] as const;
+    });
+    await engine.createVariables(new Map(twice));
+    await cache.prefill([prompt, prompt]);
+    const logits = await cache.advance([4, 90]);
+    for (const [row, token] of [4, 90].entries()) {
+      const anew = await alone.prefill([[...prompt, token]]);
+      assert.ok(relativeError(logits.subarray(row * V, (row + 1) * V), anew) < 1e-5, `row ${row}`);
     }
     await engine.dispose();
   });

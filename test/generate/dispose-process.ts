@@ -16,7 +16,7 @@ const count = (end: string) => {
 for (let round = 0; round < Number(rounds); round++) {
   const opened = await openGolden(engineName as TestedEngine);
   if (typeof opened === "string") throw new Error(opened);
-  const model = new TextModel("golden", config, characters, opened.engine, "");
+  const model = new TextModel("golden", config, characters, opened.engine, "", "fixed");
   let pieces = 0;
   let dispose = () => {};
   const disposed = new Promise<void>((resolve, reject) => {

@@ -10,15 +10,15 @@ const { config, weights } = await loadPretrained(goldenFolder);
 
 export { config };
 
-/** Opens an engine with the golden weights, or says why it cannot be. */
-export async function openGolden(name: TestedEngine) {
+/** Opens an engine with the golden weights, which may change only where that is said; or says why it cannot be. */
+export async function openGolden(name: TestedEngine, kind: "changing" | "fixed" = "fixed") {
   const engine = await openForTest(name);
   if (typeof engine === "string") return engine;
   const variables = [...weightShapes(config)].map(([weight, shape]) => {
     return [weight, { shape, values: weights.get(weight) as Float32Array }] as const;
   });
   await engine.createVariables(new Map(variables));
-  return { engine, decoder: new Decoder(engine, config) };
+  return { engine, decoder: new Decoder(engine, config, kind) };
 }
 
 /** Token n is the n-th character from the space on; the last, 96, ends a text and shows as "¶". */

@@ -71,7 +71,7 @@ test("tokenProbabilities() are the model's odds for each token, the first after 
 test("tokenProbabilities() reads a long text in windows that overlap by half", async () => {
   const opened = await openGolden("cpu");
   assert.ok(typeof opened !== "string");
-  const model = new TextModel("golden", config, characters, opened.engine, "");
+  const model = new TextModel("golden", config, characters, opened.engine, "", "fixed");
   const { positions } = config; // 32
   const tokens = await model.tokenProbabilities("The quick brown fox jumps over the lazy dog, twice. ".repeat(2));
   assert.ok(tokens.length > 2 * positions, `${tokens.length} tokens`);

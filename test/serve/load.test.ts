@@ -153,7 +153,7 @@ test("a client that does not read is cut off after the server's patience, and it
   // A tiny model and very many answers: more bytes than the sockets' buffers hold, in no time.
   const opened = await openGolden("tensorflow");
   if (typeof opened === "string") return t.skip(opened);
-  const tiny = new TextModel("tiny", config, characters, opened.engine, "");
+  const tiny = new TextModel("tiny", config, characters, opened.engine, "", "fixed");
   const { url, close } = await serve({
     ...{ model: tiny, modelId: "tiny", port: 0, nextSeed: () => 1, now: () => 0 },
     ...{ concurrency: 1, waiting: 1, rows: 1000, patienceMilliseconds: 300 },
