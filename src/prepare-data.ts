@@ -15,7 +15,6 @@ import type { TextSource } from "./data/text-source.js";
 import { openTokenFile, type TokenFile } from "./data/token-file.js";
 import { loadTokenizer, type Tokenizer } from "./data/tokenizer.js";
 import { problem } from "./message.js";
-
 import { fledgeCache } from "./paths.js";
 import type { PreparedModel, PrepareOptions } from "./prepare.js";
 

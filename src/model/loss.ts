@@ -49,7 +49,8 @@ export function crossEntropySum(
       const contribution = tf.matMul(gradient, tf.mul(chunk, weight), true, false); // [V, C]
       embeddingGradient = embeddingGradient ? tf.add(embeddingGradient, contribution) : contribution;
     }
-    save([tf.concat(hiddenGradients, 0), embeddingGradient as tf.Tensor]);
+    // The backward pass begins when the chunks have given their memory back.
+    save([after(tf.concat(hiddenGradients, 0), embeddingGradient as tf.Tensor), embeddingGradient as tf.Tensor]);
     const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]) => saved.map((gradient) => tf.mul(gradient, dy));
     return { value: total, gradFunc };
   });
