@@ -54,7 +54,7 @@ try {
   const run = runTraining({
     config: resolveConfig({ ...shape, outputDir, logEverySteps: 10 }),
     ...{ engine: timed, engineReason: reason, runId: "bench", modelConfig, log, identity: {}, train },
-    weights: randomWeights(modelConfig, 1),
+    readWeights: async () => randomWeights(modelConfig, 1),
     validation: { ...train, count: B },
     tokenizerFolder: join(packageRoot(), "models/fledge-base"),
     now: () => performance.now(),

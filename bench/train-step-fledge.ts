@@ -1,9 +1,14 @@
-/** Fledge's side of bench/train-step.ts, in a process of its own: forward, backward, norm and AdamW. Prints a Measurement. */
+/**
+ * Fledge's side of bench/train-step.ts, in a process of its own: forward, backward, norm and AdamW. Prints a Measurement. The host
+ * holds what it holds in a run: no weights once the engine has them.
+ */
+import { resolveConfig } from "../src/config.js";
 import { seededRandom } from "../src/data/random.js";
 import { chooseEngine } from "../src/engine/choose.js";
 import type { EngineName } from "../src/engine/engine.js";
 import { randomWeights } from "../src/model/initial.js";
-import { compileTraining, trainingVariables } from "../src/train/optimizer.js";
+import { compileTraining } from "../src/train/optimizer.js";
+import { setVariables } from "../src/train/trainer-save.js";
 import { type Measurement, medianAfterWarmUp, type Workload } from "./shapes.js";
 
 const { config, B, T, steps, mixedPrecision, engineName } = JSON.parse(process.argv[2] ?? "") as Workload & {
@@ -11,7 +16,8 @@ const { config, B, T, steps, mixedPrecision, engineName } = JSON.parse(process.a
   readonly engineName?: EngineName;
 };
 const { engine } = await chooseEngine({ engine: engineName ?? "tensorflow", mixedPrecision });
-await engine.createVariables(trainingVariables(config, randomWeights(config, 1)));
+const readWeights = async () => randomWeights(config, 1);
+await setVariables({ engine, config: resolveConfig({}), modelConfig: config, readWeights });
 const training = compileTraining(engine, config, { B, T });
 const random = seededRandom(1);
 const ids = () => Int32Array.from({ length: B * T }, () => random.integer(config.vocabularySize));

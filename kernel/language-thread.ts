@@ -2,9 +2,8 @@
  * The language thread of the kernel process. In: requests about cells. Out: answers with the same id. TypeScript takes about
  * two seconds to warm up, so it is started at once and never keeps the sockets waiting. Runs no cell.
  */
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { parentPort, workerData } from "node:worker_threads";
+import { collectGarbage } from "../src/garbage.js";
 import { compileCell } from "./cell.js";
 import { CellChecker } from "./checker.js";
 import { completeness } from "./completeness.js";
@@ -38,9 +37,6 @@ function answer(request: LanguageRequest): unknown {
 }
 
 // Programs of earlier cells are tens of megabytes that V8 would keep until the heap has doubled.
-setFlagsFromString("--expose-gc");
-const collectGarbage: () => void = runInNewContext("gc");
-setFlagsFromString("--no-expose-gc");
 const whenQuiet = setTimeout(collectGarbage, QUIET_MILLISECONDS);
 
 parentPort?.on("message", ({ id, request }: { id: number; request: LanguageRequest }) => {

@@ -103,7 +103,7 @@ async function* trainPrepared(
   const checkpoint = point?.checkpoint;
   // With resume: "auto" only now is it known that this is a fresh run.
   if (!checkpoint) checkPlan(config, plan, data.train.count);
-  await checkFreeSpace(`save checkpoints in ${config.outputDir}`, config.outputDir, checkpointBytes(model.weights));
+  await checkFreeSpace(`save checkpoints in ${config.outputDir}`, config.outputDir, checkpointBytes(modelConfig));
   const bytes = checkMemory(modelConfig, config, choosePrecision(config.mixedPrecision).precision);
   const { engine, reason } = await chooseEngine({
     onCompile,
@@ -151,7 +151,7 @@ async function* trainPrepared(
     const run: TrainingRun = {
       ...{ config, engine, engineReason: reason, identity, runId, modelConfig, log },
       now,
-      weights: model.weights,
+      readWeights: model.readWeights,
       train: data.train,
       validation: data.validation,
       tokenizerFolder: model.folder,

@@ -15,9 +15,8 @@ import type { TextSource } from "./data/text-source.js";
 import { openTokenFile, type TokenFile } from "./data/token-file.js";
 import { loadTokenizer, type Tokenizer } from "./data/tokenizer.js";
 import { problem } from "./message.js";
-import type { PretrainedModel } from "./model/pretrained.js";
 import { fledgeCache } from "./paths.js";
-import type { PrepareOptions } from "./prepare.js";
+import type { PreparedModel, PrepareOptions } from "./prepare.js";
 
 /** The parts of a dataset that a run looks at, packed. */
 export interface RunData {
@@ -43,7 +42,7 @@ const MOST_BYTES_IN_MEMORY = 64_000_000;
  */
 export async function loadRunData(
   config: TrainingConfig,
-  model: PretrainedModel,
+  model: PreparedModel,
   options: PrepareOptions,
 ): Promise<RunData> {
   const { datasetName, maxDocuments, seed, streaming } = config;

@@ -12,6 +12,7 @@ import type { PackedBlocks } from "./data/pack.js";
 import type { TokenProgress } from "./data/token-writer.js";
 import { readJson } from "./files.js";
 import type { DownloadProgress } from "./hub/download.js";
+import { problem } from "./message.js";
 import { findModel } from "./model/find-model.js";
 import { parseGpt2Config } from "./model/gpt2-config.js";
 import { randomWeights } from "./model/initial.js";
@@ -29,10 +30,20 @@ export interface PrepareOptions {
   readonly cacheFolder?: string | undefined;
 }
 
+/** A checked model whose weights are read when they are wanted, so that nobody need hold them. */
+export interface PreparedModel extends Omit<PretrainedModel, "weights"> {
+  /**
+   * Reads the weights, or draws them. What was read to be checked is handed over once and forgotten; later calls read anew.
+   *
+   * @throws RangeError when the files have changed since they were checked
+   */
+  readonly readWeights: () => Promise<PretrainedModel["weights"]>;
+}
+
 /** A run that could begin. */
 export interface PreparedRun {
   readonly config: TrainingConfig;
-  readonly model: PretrainedModel;
+  readonly model: PreparedModel;
   readonly data: RunData;
   readonly plan: RunPlan;
 }
@@ -84,14 +95,37 @@ function oneBatch(data: RunData, { batchSize, gradientAccumulation }: TrainingCo
   return { ...data, train, validation: train };
 }
 
-async function loadModel(config: TrainingConfig, { onProgress }: PrepareOptions): Promise<PretrainedModel> {
+async function loadModel(config: TrainingConfig, { onProgress }: PrepareOptions): Promise<PreparedModel> {
   const { modelName, modelRevision: revision, initialWeights, seed } = config;
-  if (initialWeights === "pretrained") return loadPretrained(modelName, { revision, onProgress });
+  if (initialWeights === "pretrained") return withoutWeights(await loadPretrained(modelName, { revision, onProgress }));
   const found = await findModel(modelName, { revision, onProgress, weights: false });
   const path = join(found.folder, "config.json");
   const modelConfig = parseGpt2Config(await readJson(path, "the model's configuration"), path);
   const sha256 = createHash("sha256")
     .update(JSON.stringify([modelConfig, seed]))
     .digest("hex");
-  return { ...found, config: modelConfig, weights: randomWeights(modelConfig, seed), sha256 };
+  return { ...found, config: modelConfig, sha256, readWeights: async () => randomWeights(modelConfig, seed) };
+}
+
+function withoutWeights({ weights, ...model }: PretrainedModel): PreparedModel {
+  let first: PretrainedModel["weights"] | undefined = weights;
+  const readWeights = async () => {
+    const handedOver = first ?? (await readAgain(model));
+    first = undefined;
+    return handedOver;
+  };
+  return { ...model, readWeights };
+}
+
+async function readAgain({ folder, sha256 }: Omit<PretrainedModel, "weights">): Promise<PretrainedModel["weights"]> {
+  const model = await loadPretrained(folder);
+  if (model.sha256 === sha256) return model.weights;
+  throw new RangeError(
+    problem({
+      cannot: `read the weights in ${folder} again`,
+      found: `files with sha256 ${model.sha256}`,
+      expected: `${sha256}, those that the run began with`,
+      fix: "put these files back and go on with resume: true",
+    }),
+  );
 }

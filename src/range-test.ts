@@ -8,9 +8,10 @@ import type { Dataset } from "./data/dataset.js";
 import { chooseEngine } from "./engine/choose.js";
 import { problem } from "./message.js";
 import { prepareRun } from "./prepare.js";
-import { initialAdapters, trainableOf } from "./train/lora.js";
-import { compileTraining, trainingVariables } from "./train/optimizer.js";
+import { trainableOf } from "./train/lora.js";
+import { compileTraining } from "./train/optimizer.js";
 import { hasBroken, type RangePoint, type RateSuggestion, rangeRate, suggestLearningRate } from "./train/range-test.js";
+import { setVariables } from "./train/trainer-save.js";
 import type { Figure } from "./view/figure.js";
 import { rangeFigure } from "./view/range-test.js";
 
@@ -58,8 +59,7 @@ export async function findLearningRate(
   const points: RangePoint[] = [];
   try {
     const trainable = trainableOf(model.config, config);
-    const values = new Map([...model.weights, ...initialAdapters(trainable.shapes, seed)]);
-    await engine.createVariables(trainingVariables(model.config, values, trainable));
+    await setVariables({ engine, config, modelConfig: model.config, readWeights: model.readWeights });
     const shape = { B: batchSize, T: blockSize, separateDocuments };
     const training = compileTraining(engine, model.config, shape, { trainable });
     const batches = endless((epoch) => batchesOf(data.train, epochOrder(data.train, { seed, epoch }), batchSize));

@@ -107,6 +107,7 @@ export interface OperationAttributes
   randomUniform: { readonly stream: number };
   reshape: object;
   reverse: { readonly axes: readonly number[] };
+  /** inputs: rows, the segment of each, and where there is a third, what they are added to, segment by segment. */
   segmentSum: { readonly segments: number };
   select: object;
   /** 2 x L2Loss: the sum of the squares of all elements, a scalar. */

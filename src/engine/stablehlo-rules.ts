@@ -167,8 +167,8 @@ export const stableHloRules: { readonly [Name in OperationName]: HloRule<Name> }
   round: unary((w, x) => w.same("round_nearest_even", x)),
   rsqrt: unary((w, x) => w.same("rsqrt", x)),
   segmentSum: (emitter, { inputs, attributes }) => {
-    const [x, ids] = inputs.map((id) => emitter.value(id)) as [HloValue, HloValue];
-    return [emitter.writer.segmentSum(x, ids, attributes.segments)];
+    const [x, ids, base] = inputs.map((id) => emitter.value(id)) as [HloValue, HloValue, HloValue?];
+    return [emitter.writer.segmentSum(x, ids, attributes.segments, base)];
   },
   select: (emitter, { inputs, outputs: [result] }) => {
     const [condition, t, e] = inputs.map((id) => emitter.writer.broadcast(emitter.value(id), (result as Value).shape));

@@ -186,14 +186,14 @@ export class StableHloWriter {
     return this.mapped(text, [x, indices], result);
   }
 
-  /** Adds rows up by the segment that each belongs to; rows of no segment are dropped. */
-  segmentSum(x: HloValue, ids: HloValue, segments: number): HloValue {
+  /** Adds rows to the segment of `base` (zeros) that each belongs to; rows of no segment are dropped. */
+  segmentSum(x: HloValue, ids: HloValue, segments: number, base?: HloValue): HloValue {
     const inner = x.shape.slice(ids.shape.length);
-    const zeros = this.fill(0, [segments, ...inner], x.dtype);
+    const start = base ?? this.fill(0, [segments, ...inner], x.dtype);
     const windows = inner.map((_, i) => ids.shape.length + i).join(", ");
     const numbers = `update_window_dims = [${windows}], inserted_window_dims = [0], scatter_dims_to_operand_dims = [0], index_vector_dim = ${ids.shape.length}`;
-    const text = `"stablehlo.scatter"(${zeros.name}, ${ids.name}, ${x.name}) <{scatter_dimension_numbers = #stablehlo.scatter<${numbers}>, indices_are_sorted = false, unique_indices = false}> (${combiner("add", x.dtype)})`;
-    return this.mapped(text, [zeros, ids, x], zeros);
+    const text = `"stablehlo.scatter"(${start.name}, ${ids.name}, ${x.name}) <{scatter_dimension_numbers = #stablehlo.scatter<${numbers}>, indices_are_sorted = false, unique_indices = false}> (${combiner("add", x.dtype)})`;
+    return this.mapped(text, [start, ids, x], start);
   }
 
   /** Sorts the last axis, largest first, equal ones in order; returns values and places. */

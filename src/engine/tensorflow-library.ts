@@ -10,6 +10,7 @@ import { problem } from "../message.js";
 import {
   type CFunction,
   copy,
+  forgetLoading,
   type NativeLibrary,
   openNative,
   outParameter,
@@ -72,6 +73,7 @@ export function loadTensorFlow(folder: string) {
   process.env.TF_CPP_MIN_LOG_LEVEL ??= "2";
   process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= "true";
   const [framework, main] = quietly(() => files.map(openNative)) as [NativeLibrary, NativeLibrary];
+  for (const file of files) forgetLoading(file);
   // Read when the first tensor is made; what the libraries map counts already.
   process.env.TF_MKL_ALLOC_MAX_BYTES ??= String(memoryForTensors(availableMemory()));
   const c = (prototype: string) => declare([main, framework], prototype);

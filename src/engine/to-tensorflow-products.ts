@@ -2,9 +2,10 @@
  * Products of matrices and the cross entropy of a program as TensorFlow operations: what a step spends its time in. In: an
  * operation and the handles of what it takes. Out: the handles of its results. It opens no session.
  */
+import type { DType } from "./engine.js";
 import type { Operation, Value } from "./program.js";
 import type { TensorFlowGraph } from "./tensorflow-graph.js";
-import type { TfOutput } from "./tensorflow-library.js";
+import type { Pointer, TfOutput } from "./tensorflow-library.js";
 import { cast, reshape } from "./to-tensorflow-updates.js";
 
 /** What products are added to. */
@@ -41,8 +42,8 @@ export function matMul(context: ProductContext, operation: Extract<Operation, { 
 }
 
 /**
- * Adds a cross entropy. The softmax of oneDNN is ten times as fast as TensorFlow's fused cross entropy. The gradient is made in
- * its memory, by one subtraction a row; the loss takes log Σ exp from the likeliest token, whose probability is never rounded to 0.
+ * Adds a cross entropy. The softmax of oneDNN is ten times as fast as TensorFlow's fused cross entropy. Probabilities and gradient are
+ * made in the memory of the logits, once these are read; the loss takes log Σ exp from the likeliest token, whose probability is never rounded to 0.
  */
 export function sparseCrossEntropy(graph: TensorFlowGraph, [logits, targets]: [TfOutput, TfOutput], { shape }: Value) {
   const N = shape[0] as number;
@@ -55,16 +56,31 @@ export function sparseCrossEntropy(graph: TensorFlowGraph, [logits, targets]: [T
     const attributes = { T, Tidx: Tindices, keep_dims: { bool: false } };
     return graph.output("Max", { inputs: [x, graph.integers([1])], attributes }); // [N]
   };
-  const probabilities = graph.output("Softmax", { inputs: [logits], attributes: { T } });
-  const logOfLikeliest = graph.output("Log", { inputs: [likeliest(probabilities)], attributes: { T } });
-  const total = graph.output("Sub", { inputs: [likeliest(logits), logOfLikeliest], attributes: { T } }); // log Σ exp
+  const largest = likeliest(logits);
   const picked = graph.output("GatherNd", { inputs: [logits, places], attributes: { Tparams, Tindices } });
+  const read = [largest.oper, picked.oper];
+  const probabilities = graph.output("Softmax", { inputs: [logits], attributes: { T }, after: read });
+  const logOfLikeliest = graph.output("Log", { inputs: [likeliest(probabilities)], attributes: { T } });
+  const total = graph.output("Sub", { inputs: [largest, logOfLikeliest], attributes: { T } }); // log Σ exp
   const loss = graph.output("Sub", { inputs: [total, picked], attributes: { T } });
-  const ones = graph.constant(new Float32Array(N).fill(1), [N], "float32");
-  const gradient = graph.output("TensorScatterSub", {
-    inputs: [probabilities, places, ones],
-    attributes: { T, Tindices },
-    after: [logOfLikeliest.oper],
-  });
+  const minusOnes = graph.constant(new Float32Array(N).fill(-1), [N], "float32");
+  const gradient = addAt(graph, probabilities, places, minusOnes, T, [logOfLikeliest.oper]);
   return [loss, gradient];
+}
+
+/**
+ * Adds to some elements or rows, in the memory of the array where nothing else needs it. (TensorScatterAdd copies it always.)
+ *
+ * @param places index tuples [..., depth] of int32
+ */
+export function addAt(
+  graph: TensorFlowGraph,
+  x: TfOutput,
+  places: TfOutput,
+  updates: TfOutput,
+  T: { readonly type: DType },
+  after: readonly Pointer[] = [],
+): TfOutput {
+  const attributes = { T, Tindices: { type: "int32" } } as const;
+  return graph.output("ScatterNdNonAliasingAdd", { inputs: [x, places, updates], attributes, after });
 }

@@ -18,6 +18,8 @@ export interface UpdateContext {
   readonly effects: Pointer[];
   /** What each variable's next read or update must wait for. */
   readonly uses: Map<string, VariableUses>;
+  /** The last update of any variable. */
+  latest?: Pointer;
 }
 
 /** Operations that touched a variable: its last update, and the reads since. */
@@ -59,13 +61,16 @@ export function emitEffect(context: UpdateContext, operation: Operation): Pointe
   }
 }
 
-/** Adds a read of a variable, after the updates written before it. */
+/**
+ * Adds a read of a variable, after the updates written before it, those of other variables too: what is computed from it for an
+ * update of its own then takes its memory when the turn has come.
+ */
 export function readVariable(context: UpdateContext, name: string): TfOutput {
   const uses = usesOf(context, name);
   const read = context.graph.output("ReadVariableOp", {
     inputs: [variable(context, name)],
     attributes: { dtype: { type: "float32" } },
-    after: uses.written ? [uses.written] : [],
+    after: [...new Set([uses.written, context.latest])].filter((update) => update !== undefined),
   });
   uses.reads.push(read.oper);
   return read;
@@ -101,6 +106,7 @@ function write(context: UpdateContext, names: readonly string[], type: string, s
   const touched = names.map((name) => usesOf(context, name));
   const after = touched.flatMap(({ written, reads }) => (written ? [written, ...reads] : reads));
   const update = context.graph.operation(type, { ...spec, after });
+  context.latest = update;
   for (const uses of touched) {
     uses.written = update;
     uses.reads.length = 0;

@@ -8,7 +8,7 @@ import { hasEffect } from "./program.js";
 import type { TensorFlowGraph } from "./tensorflow-graph.js";
 import type { Pointer, TfOutput } from "./tensorflow-library.js";
 import { type FusionContext, fused } from "./to-tensorflow-fused.js";
-import { matMul, sparseCrossEntropy } from "./to-tensorflow-products.js";
+import { addAt, matMul, sparseCrossEntropy } from "./to-tensorflow-products.js";
 import { randomUniform } from "./to-tensorflow-random.js";
 import { assignSlice, cast, emitEffect, readVariable, reshape, type UpdateContext } from "./to-tensorflow-updates.js";
 
@@ -248,6 +248,11 @@ function emit(context: Context, operation: Operation): TfOutput | readonly TfOut
       return graph.output("GatherV2", { inputs: [...inputs, axis], attributes });
     }
     case "segmentSum": {
+      const [rows, ids, base] = inputs as [TfOutput, TfOutput, TfOutput?];
+      if (base) {
+        const places = [...context.value(operation.inputs[1] as number).shape, 1];
+        return addAt(graph, base, reshape(graph, ids, places, "int32"), rows, T);
+      }
       const count = graph.integers([operation.attributes.segments], []);
       const attributes = { T, Tindices: { type: "int32" }, Tnumsegments: { type: "int32" } } as const;
       return graph.output("UnsortedSegmentSum", { inputs: [...inputs, count], attributes });

@@ -15,12 +15,17 @@ import {
   integers,
   type Rule,
   reshape,
+  sameShape,
   transpose,
   unary,
 } from "./trace-rules.js";
 
 /** Rules by kernel name. */
 export const contractionRules: Record<string, Rule> = {
+  Add(recorder, inputs) {
+    const [a, b] = [input(recorder, inputs, "a"), input(recorder, inputs, "b")];
+    return addRows(recorder, a, b) ?? binary(recorder, "add", a, b);
+  },
   AddN(recorder, inputs) {
     const values = Object.values(inputs).map((tensor) => recorder.value(tensor));
     return recorder.add("addN", values, {}, [values[0] as Value]);
@@ -187,6 +192,16 @@ function gatherByRow(recorder: Recorder, x: Value, indices: Value, axis: number,
 function segmentSum(recorder: Recorder, x: Value, ids: Value, segments: number): Value {
   const shape = [segments, ...x.shape.slice(ids.shape.length)];
   return recorder.add("segmentSum", [x, ids], { segments }, [{ shape, dtype: x.dtype }]);
+}
+
+// a + b where b is the gradient of a lookup, which has checked its places: the rows are added to a. So an embedding that is also
+// the head never has its second gradient, mostly zeros, as an array.
+function addRows(recorder: Recorder, a: Value, b: Value): Value | undefined {
+  const sum = recorder.operations.findLast(({ outputs }) => outputs[0]?.id === b.id);
+  if (sum?.name !== "segmentSum" || sum.inputs.length > 2 || !sameShape(a.shape, b.shape)) return undefined;
+  const [rows, ids] = sum.inputs.map((id) => ({ id })) as [{ id: number }, { id: number }];
+  const isLookedUp = recorder.operations.some(({ name, inputs }) => name === "gather" && inputs[1] === ids.id);
+  return isLookedUp ? recorder.add("segmentSum", [rows, ids, a], sum.attributes, [b]) : undefined;
 }
 
 // Row-major places of index tuples [..., depth] in the first `depth` dimensions of a shape.

@@ -45,7 +45,6 @@ const predicateKernels: Record<string, (typeof predicateOperations)[number]> = {
   IsNan: "isNan",
 };
 const binaryKernels: Record<string, (typeof binaryOperations)[number]> = {
-  Add: "add",
   Atan2: "atan2",
   FloorDiv: "floorDivide",
   Maximum: "maximum",

@@ -123,7 +123,7 @@ export class Recorder {
   /** Appends an operation and returns its first value. */
   add<Name extends OperationName>(
     name: Name,
-    inputs: readonly Value[],
+    inputs: readonly Pick<Value, "id">[],
     attributes: OperationAttributes[Name],
     outputs: readonly TensorSpec[],
   ): Value {
@@ -133,7 +133,7 @@ export class Recorder {
   /** Appends an operation and returns all its values. */
   addMany<Name extends OperationName>(
     name: Name,
-    inputs: readonly Value[],
+    inputs: readonly Pick<Value, "id">[],
     attributes: OperationAttributes[Name],
     outputs: readonly TensorSpec[],
   ): Value[] {

@@ -36,9 +36,10 @@ export function attend(
     const [q, k, v, save] = values as unknown as [tf.Tensor3D, tf.Tensor3D, tf.Tensor3D, Save];
     const mixed: tf.Tensor[] = [];
     for (const block of blocks) {
-      const probabilities = scores(after(q, mixed.at(-1) ?? q), k, mask, block); // [G, R, S]
+      const inTurn = (x: tf.Tensor) => after(x, mixed.at(-1) ?? q); // one block after the other
+      const probabilities = scores(inTurn(q), inTurn(k), mask, block); // [G, R, S]
       const kept = keptOf(block, probabilities, dropout);
-      mixed.push(tf.matMul(kept ? tf.mul(probabilities, kept) : probabilities, rows(v, 0, block.end))); // [G, R, D]
+      mixed.push(tf.matMul(kept ? tf.mul(probabilities, kept) : probabilities, rows(inTurn(v), 0, block.end))); // [G, R, D]
     }
     const value = tf.concat(mixed, 1); // [G, T, D]
     save([q, k, v, value, mask]);
@@ -81,14 +82,19 @@ function attendGradient(
   const dv = blocks.map((): tf.Tensor[] => []);
   for (const block of blocks) {
     const { begin, end } = block;
-    const queries = after(q, dq.at(-1) ?? dy); // one block after the other
+    // One block after the other. Without the wait the first keys and values would be those of the forward pass, kept until now.
+    const [queries, keys, values] = [q, k, v].map((x) => after(x, dq.at(-1) ?? dy)) as [
+      tf.Tensor,
+      tf.Tensor,
+      tf.Tensor,
+    ];
     const dyOfBlock = rows(dy, begin, end); // [G, R, D]
-    const P = scores(queries, k, mask, block); // [G, R, S]
+    const P = scores(queries, keys, mask, block); // [G, R, S]
     const kept = keptOf(block, P, dropout);
     const dropped = (x: tf.Tensor) => (kept ? tf.mul(x, kept) : x);
-    const dP = dropped(tf.matMul(dyOfBlock, rows(v, 0, end), false, true)); // [G, R, S]
+    const dP = dropped(tf.matMul(dyOfBlock, rows(values, 0, end), false, true)); // [G, R, S]
     const dS = tf.mul(P, tf.sub(dP, rows(along, begin, end))); // [G, R, S]
-    dq.push(tf.matMul(dS, rows(k, 0, end))); // [G, R, D]
+    dq.push(tf.matMul(dS, rows(keys, 0, end))); // [G, R, D]
     const dkOfBlock = tf.matMul(dS, rows(queries, begin, end), true, false); // [G, S, D]
     const dvOfBlock = tf.matMul(dropped(P), dyOfBlock, true, false); // [G, S, D]
     blocks.slice(0, dq.length).forEach((seen, i) => {

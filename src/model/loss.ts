@@ -57,8 +57,10 @@ export function crossEntropySum(
       const contribution = tf.matMul(gradient, tf.mul(chunk, weight), true, false); // [V + added, C]
       embeddingGradient = embeddingGradient ? tf.add(embeddingGradient, contribution) : contribution;
     }
-    const ofWords = added > 0 ? tf.slice(embeddingGradient as tf.Tensor, [0, 0], [V, C]) : embeddingGradient; // [V, C]
-    save([tf.concat(hiddenGradients, 0), ofWords as tf.Tensor]);
+    const gradient = embeddingGradient as tf.Tensor;
+    const ofWords = added > 0 ? tf.slice(gradient, [0, 0], [V, C]) : gradient; // [V, C]
+    // The backward pass begins when the chunks have given their memory back.
+    save([after(tf.concat(hiddenGradients, 0), gradient), ofWords]);
     const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]) => saved.map((gradient) => tf.mul(gradient, dy));
     return { value: total, gradFunc };
   });

@@ -18,16 +18,22 @@ import {
   writeFolderAtomic,
 } from "../files.js";
 import { problem } from "../message.js";
-import { type Gpt2Config, weightShapes } from "../model/gpt2-config.js";
+import { type Gpt2Config, parameterCount, parseGpt2Config, weightShapes } from "../model/gpt2-config.js";
 import { loadPretrained } from "../model/pretrained.js";
 import { readSafetensors, type TensorData, toFloat32, writeSafetensors } from "../model/safetensors.js";
 
-/** Everything a run needs to go on. */
-export interface Checkpoint {
+/** What says where a run stood. */
+interface Standing {
   /** Optimiser steps done. */
   readonly step: number;
   readonly runId: string;
   readonly config: Gpt2Config;
+  /** The trainer's own: position in the data, best loss, hashes. Plain JSON, finite numbers only. */
+  readonly state: Readonly<Record<string, unknown>>;
+}
+
+/** Everything a run needs to go on. */
+export interface Checkpoint extends Standing {
   /** By full Hugging Face name. */
   readonly weights: ReadonlyMap<string, Float32Array>;
   /** Adam's moments under the names of what is trained. */
@@ -39,8 +45,11 @@ export interface Checkpoint {
   readonly trainedShapes?: ReadonlyMap<string, readonly number[]>;
   /** Values of what is trained beside the weights, by name; the weights then hold them already, merged. */
   readonly adapters?: ReadonlyMap<string, Float32Array>;
-  /** The trainer's own: position in the data, best loss, hashes. Plain JSON, finite numbers only. */
-  readonly state: Readonly<Record<string, unknown>>;
+}
+
+/** A checkpoint that is whole, without its arrays, and where it lies. */
+export interface CheckpointHead extends Standing {
+  readonly folder: string;
 }
 
 /** A checkpoint that was read, and where from. */
@@ -81,7 +90,7 @@ export async function saveCheckpoint(
   const folder = join(resolve(outputDir), checkpointName(step));
   const stateJson = toJson(state);
   const cannot = `save checkpoint ${folder}`;
-  await checkFreeSpace(cannot, dirname(folder), checkpointBytes(weights) + (await tokenizerBytes(tokenizerFolder)));
+  await checkFreeSpace(cannot, dirname(folder), checkpointBytes(config) + (await tokenizerBytes(tokenizerFolder)));
   const shapes = checkpoint.trainedShapes ?? weightShapes(config);
   const trained = new Map([
     ...tensorsOf(shapes, optimizer.m, "m."),
@@ -102,14 +111,9 @@ export async function saveCheckpoint(
   return folder;
 }
 
-/**
- * Bytes that a checkpoint takes on disk, within a hundredth: weights and two moments, and what is small.
- *
- * @param weights trained in whole
- */
-export function checkpointBytes(weights: ReadonlyMap<string, Float32Array>): number {
-  const bytes = [...weights.values()].reduce((sum, values) => sum + values.byteLength, 0);
-  return 3 * bytes + 1e5;
+/** Bytes that a checkpoint of a model trained in whole takes on disk, within a hundredth: weights and two moments, and what is small. */
+export function checkpointBytes(config: Gpt2Config): number {
+  return 3 * Float32Array.BYTES_PER_ELEMENT * parameterCount(config) + 1e5;
 }
 
 async function tokenizerBytes(folder: string): Promise<number> {
@@ -174,11 +178,11 @@ function toJson(state: Readonly<Record<string, unknown>>): string {
 }
 
 /**
- * Reads a checkpoint after comparing every file with the manifest.
+ * Compares every file of a checkpoint with the manifest, and reads what is small.
  *
  * @throws Error naming what is missing or differs; RangeError for a version this Fledge does not know.
  */
-export async function loadCheckpoint(folder: string): Promise<LoadedCheckpoint> {
+export async function openCheckpoint(folder: string): Promise<CheckpointHead> {
   const manifest = await readManifest(folder);
   for (const [name, { bytes, sha256 }] of Object.entries(manifest.files)) {
     const path = join(folder, name);
@@ -187,25 +191,29 @@ export async function loadCheckpoint(folder: string): Promise<LoadedCheckpoint> 
     if (size !== bytes) throw damaged(folder, `${name} of ${count(size)} bytes`, `${count(bytes)} bytes`);
     if ((await sha256File(path)) !== sha256) throw damaged(folder, `${name} with another sha256`, sha256);
   }
-  const { config, weights } = await loadPretrained(resolve(folder));
+  const { step, runId } = manifest;
+  const path = join(folder, "config.json");
+  const config = parseGpt2Config(await readJson(path, "the model's configuration"), path);
+  const state = await readJson(join(folder, "state.json"), "the run's state");
+  return { folder: resolve(folder), step, runId, config, state };
+}
+
+/**
+ * Reads a checkpoint in whole.
+ *
+ * @throws as `openCheckpoint` does
+ */
+export async function loadCheckpoint(folder: string): Promise<LoadedCheckpoint> {
+  const head = await openCheckpoint(folder);
+  const { weights } = await loadPretrained(head.folder);
   const { tensors } = await readSafetensors(join(folder, "optimizer.safetensors"));
   const moment = (prefix: string): Map<string, Float32Array> => {
     const found = [...tensors].filter(([name]) => name.startsWith(prefix));
     return new Map(found.map(([name, tensor]) => [name.slice(prefix.length), toFloat32(tensor, name)]));
   };
   const adapters = moment("w.");
-  const state = await readJson(join(folder, "state.json"), "the run's state");
-  const { step, runId } = manifest;
-  return {
-    folder: resolve(folder),
-    step,
-    runId,
-    config,
-    weights,
-    optimizer: { m: moment("m."), v: moment("v.") },
-    ...(adapters.size > 0 && { adapters }),
-    state,
-  };
+  const optimizer = { m: moment("m."), v: moment("v.") };
+  return { ...head, weights, optimizer, ...(adapters.size > 0 && { adapters }) };
 }
 
 async function readManifest(folder: string): Promise<Manifest> {
@@ -258,7 +266,7 @@ export async function listCheckpoints(outputDir: string): Promise<string[]> {
 export async function newestCheckpoint(
   outputDir: string,
   runId?: string,
-): Promise<{ checkpoint: LoadedCheckpoint; skipped: SkippedCheckpoint[] } | undefined> {
+): Promise<{ checkpoint: CheckpointHead; skipped: SkippedCheckpoint[] } | undefined> {
   const skipped: SkippedCheckpoint[] = [];
   const newestFirst = (await listCheckpoints(outputDir)).reverse();
   const ofOthers = new Set<string>();
@@ -268,7 +276,7 @@ export async function newestCheckpoint(
   }
   for (const folder of [...newestFirst.filter((folder) => !ofOthers.has(folder)), ...ofOthers]) {
     try {
-      return { checkpoint: await loadCheckpoint(folder), skipped };
+      return { checkpoint: await openCheckpoint(folder), skipped };
     } catch (error) {
       skipped.push({ folder, reason: (error as Error).message });
     }

@@ -288,7 +288,8 @@ function applyGradients(
     ...{ beta1Power, beta2Power, epsilon },
   };
   const shrink = ifFinite(decay, 0);
-  for (const [name, gradient] of gradients) {
+  // The largest last: the decay of its weight is an array as large, for which the other gradients have made room by then.
+  for (const [name, gradient] of [...gradients].sort(([, a], [, b]) => a.size - b.size)) {
     if (isDecayed(name)) variables.assignAdd(name, tf.mul(variables.read(name), shrink));
     variables.adam({
       variable: name,

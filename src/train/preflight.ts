@@ -7,7 +7,7 @@ import type { TrainingConfig } from "../config.js";
 import type { Precision } from "../engine/engine.js";
 import { sizeOf } from "../engine/program.js";
 import { problem } from "../message.js";
-import type { Gpt2Config } from "../model/gpt2-config.js";
+import { type Gpt2Config, parameterCount } from "../model/gpt2-config.js";
 import { trainableOf } from "./lora.js";
 import { estimateMemory } from "./memory.js";
 
@@ -32,7 +32,7 @@ export function predictedMemory(model: Gpt2Config, config: TrainingConfig, preci
   const slots = Math.min(2 * Math.max(sampleTokens, cardCache.slots / 2), 2 * model.positions);
   const besides = besidesBytes + programBytesPerLayer * model.layers;
   const caches = 2 * 4 * model.layers * rows * slots * model.width;
-  return step.peakBytes + besides + caches + 2 * step.hostBytes + 8 * trained;
+  return step.peakBytes + besides + caches + 8 * parameterCount(model) + 8 * trained;
 }
 
 /**

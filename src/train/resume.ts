@@ -6,7 +6,7 @@ import { type TrainingConfig, trainingDefaults } from "../config.js";
 import type { Engine } from "../engine/engine.js";
 import { problem } from "../message.js";
 import { parameterCount } from "../model/gpt2-config.js";
-import { type LoadedCheckpoint, newestCheckpoint } from "./checkpoint.js";
+import { type CheckpointHead, newestCheckpoint } from "./checkpoint.js";
 import { loggedRunId } from "./run-log.js";
 import type { Progress, TrainingRun } from "./trainer-run.js";
 
@@ -45,7 +45,7 @@ export function identityOf(
 
 /** A checkpoint to go on from, and what the user should know about it. */
 export interface ResumePoint {
-  readonly checkpoint: LoadedCheckpoint;
+  readonly checkpoint: CheckpointHead;
   /** Bytes of the run log at the checkpoint. */
   readonly logBytes: number;
   readonly warnings: readonly string[];
@@ -93,7 +93,7 @@ export async function checkpointToResume({
  *
  * @returns the sentence to say, or none when the engine is the same
  */
-export function engineWarning(checkpoint: LoadedCheckpoint, { description }: Engine): string[] {
+export function engineWarning(checkpoint: CheckpointHead, { description }: Engine): string[] {
   const before = checkpoint.state.engine;
   if (before === description) return [];
   return [`The run began with ${before} and goes on with ${description}: its numbers will differ by rounding.`];
@@ -113,7 +113,7 @@ function differencesOf(is: Readonly<Record<string, string>>, was: Readonly<Recor
   });
 }
 
-function anotherRun({ folder }: LoadedCheckpoint, differences: readonly Difference[]): RangeError {
+function anotherRun({ folder }: CheckpointHead, differences: readonly Difference[]): RangeError {
   const names = differences.map(({ name }) => JSON.stringify(name)).join(", ");
   return new RangeError(
     problem({
@@ -125,7 +125,7 @@ function anotherRun({ folder }: LoadedCheckpoint, differences: readonly Differen
   );
 }
 
-function anotherShape({ folder, config }: LoadedCheckpoint, modelConfig: TrainingRun["modelConfig"]): RangeError {
+function anotherShape({ folder, config }: CheckpointHead, modelConfig: TrainingRun["modelConfig"]): RangeError {
   return new RangeError(
     problem({
       cannot: `resume from ${folder}`,

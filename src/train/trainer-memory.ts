@@ -5,12 +5,10 @@
  */
 import { join } from "node:path";
 import { problem } from "../message.js";
-import { checkpointName, loadCheckpoint } from "./checkpoint.js";
+import { checkpointName, openCheckpoint } from "./checkpoint.js";
 import type { OutOfMemoryEvent } from "./events.js";
-import { trainableOf } from "./lora.js";
-import { trainingVariables } from "./optimizer.js";
 import { type Progress, progressOf, type TrainingRun } from "./trainer-run.js";
-import { initialValues } from "./trainer-save.js";
+import { setVariables } from "./trainer-save.js";
 
 /**
  * Halves the micro-batch.
@@ -41,9 +39,8 @@ export function halveMicroBatch({ config }: TrainingRun, progress: Progress, err
 export async function rewind(run: TrainingRun, progress: Progress, savedStep: number): Promise<void> {
   const { checkpoint: _resumed, ...fresh } = run;
   const checkpoint =
-    savedStep > 0 ? await loadCheckpoint(join(run.config.outputDir, checkpointName(savedStep))) : undefined;
+    savedStep > 0 ? await openCheckpoint(join(run.config.outputDir, checkpointName(savedStep))) : undefined;
   const from = checkpoint ? { ...fresh, checkpoint } : fresh;
-  const trainable = trainableOf(run.modelConfig, run.config);
-  await run.engine.createVariables(trainingVariables(run.modelConfig, initialValues(from), trainable));
+  await setVariables(from);
   Object.assign(progress, progressOf(from), { microBatchSize: progress.microBatchSize });
 }

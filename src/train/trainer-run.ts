@@ -6,7 +6,7 @@ import type { TrainingConfig } from "../config.js";
 import type { PackedBlocks } from "../data/pack.js";
 import type { Engine } from "../engine/engine.js";
 import type { Gpt2Config } from "../model/gpt2-config.js";
-import type { LoadedCheckpoint } from "./checkpoint.js";
+import type { CheckpointHead } from "./checkpoint.js";
 import type { FinishEvent, SampleEvent } from "./events.js";
 import type { RunPlan } from "./plan.js";
 import type { RunLog } from "./run-log.js";
@@ -20,13 +20,14 @@ export interface TrainingRun {
   readonly engineReason: string;
   readonly runId: string;
   readonly modelConfig: Gpt2Config;
-  readonly weights: ReadonlyMap<string, Float32Array>;
+  /** Reads the model's own weights, or draws them: a run holds none, since the engine has them. */
+  readonly readWeights: () => Promise<ReadonlyMap<string, Float32Array>>;
   readonly train: PackedBlocks;
   readonly validation: PackedBlocks;
   /** Hashes of model, data, tokenizer, split and knobs; a checkpoint of another run is refused by their names. */
   readonly identity: Readonly<Record<string, string>>;
   readonly tokenizerFolder: string;
-  readonly checkpoint?: LoadedCheckpoint;
+  readonly checkpoint?: CheckpointHead;
   /** Lets the model write where it stands; asked at every evaluation. */
   readonly sample?: (step: number) => Promise<SampleEvent[]>;
   /** What was predicted; given, two steps are measured before the first one of a fresh run. */

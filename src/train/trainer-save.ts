@@ -7,9 +7,10 @@ import { setImmediate as eventLoopTurn } from "node:timers/promises";
 import { diskProblem } from "../files.js";
 import { problem } from "../message.js";
 import { weightShapes } from "../model/gpt2-config.js";
+import { releaseMemory } from "../release-memory.js";
 import { checkpointName, loadCheckpoint, pruneCheckpoints, saveCheckpoint } from "./checkpoint.js";
 import { initialAdapters, mergeAdapters, trainableOf } from "./lora.js";
-import { firstMoment, secondMoment } from "./optimizer.js";
+import { firstMoment, secondMoment, type Trainable, trainingVariables } from "./optimizer.js";
 import { calmerSettings, type Progress, type TrainingRun } from "./trainer-run.js";
 
 /** Weights by full Hugging Face name. */
@@ -92,15 +93,30 @@ function isAllFinite(array: Float32Array): boolean {
   return zero === 0;
 }
 
-/** What the engine's variables start from: the checkpoint's values, or the model's weights and moments at zero. */
-export function initialValues({ checkpoint, weights, modelConfig, config }: TrainingRun): Map<string, Float32Array> {
-  if (!checkpoint) {
-    return new Map([...weights, ...initialAdapters(trainableOf(modelConfig, config).shapes, config.seed)]);
-  }
+/** What the variables of a run start from. */
+type Start = Pick<TrainingRun, "engine" | "modelConfig" | "config" | "readWeights" | "checkpoint">;
+
+/** Sets the engine's variables to the checkpoint's values, or to the model's weights and moments at zero. The host keeps none. */
+export async function setVariables(start: Start): Promise<void> {
+  await createVariables(start);
+  releaseMemory();
+}
+
+async function createVariables({ engine, modelConfig, ...start }: Start): Promise<void> {
+  const trainable = trainableOf(modelConfig, start.config);
+  await engine.createVariables(trainingVariables(modelConfig, await initialValues(start, trainable), trainable));
+}
+
+async function initialValues(
+  { checkpoint: head, config, readWeights }: Omit<Start, "engine" | "modelConfig">,
+  { shapes }: Trainable,
+): Promise<Weights> {
+  if (!head) return new Map([...(await readWeights()), ...initialAdapters(shapes, config.seed)]);
+  const { weights, adapters = [], optimizer } = await loadCheckpoint(head.folder);
   // A checkpoint's weights hold its adapters already; those that the adapters stand beside are the model's own.
-  const values = new Map(config.loraRank > 0 ? [...weights, ...(checkpoint.adapters ?? [])] : checkpoint.weights);
-  for (const [name, value] of checkpoint.optimizer.m) values.set(firstMoment(name), value);
-  for (const [name, value] of checkpoint.optimizer.v) values.set(secondMoment(name), value);
+  const values = new Map(config.loraRank > 0 ? [...(await readWeights()), ...adapters] : weights);
+  for (const [name, value] of optimizer.m) values.set(firstMoment(name), value);
+  for (const [name, value] of optimizer.v) values.set(secondMoment(name), value);
   return values;
 }
 
@@ -117,7 +133,7 @@ export async function finalWeights(
 ): Promise<Weights> {
   const { keepBest, outputDir } = run.config;
   if (!keepBest) return (await readWeights(run)).weights;
-  if (best.step === 0) return run.weights;
+  if (best.step === 0) return run.readWeights();
   if (unsaved?.step === best.step) return unsaved.weights;
   try {
     return (await loadCheckpoint(join(outputDir, checkpointName(best.step)))).weights;

@@ -7,13 +7,13 @@ import { isOutOfMemory } from "../engine/errors.js";
 import { DiskError, diskProblem } from "../files.js";
 import type { TrainEvent } from "./events.js";
 import { trainableOf } from "./lora.js";
-import { compileEvaluation, compileTraining, trainingVariables } from "./optimizer.js";
+import { compileEvaluation, compileTraining } from "./optimizer.js";
 import { planRun } from "./plan.js";
 import { measureSteps } from "./preflight-measure.js";
 import { evaluateRun } from "./trainer-evaluate.js";
 import { halveMicroBatch, rewind } from "./trainer-memory.js";
 import { type Progress, progressOf, type TrainingResult, type TrainingRun } from "./trainer-run.js";
-import { finalWeights, initialValues, readWeights, saveRun, type Weights } from "./trainer-save.js";
+import { finalWeights, readWeights, saveRun, setVariables, type Weights } from "./trainer-save.js";
 import { Stepper } from "./trainer-step.js";
 
 /**
@@ -23,15 +23,14 @@ import { Stepper } from "./trainer-step.js";
  * @throws RangeError when three steps in a row are not finite, or a single block does not fit in memory
  */
 export async function* runTraining(run: TrainingRun): AsyncGenerator<TrainEvent, TrainingResult> {
-  const { config, engine } = run;
+  const { config } = run;
   const plan = planRun(config, run.train.count);
   const progress = progressOf(run);
   const started = run.now();
   const secondsBefore = progress.seconds;
   const elapsedSeconds = () => (run.now() - started) / 1000;
   const stepper = new Stepper(run, plan, progress);
-  const trainable = trainableOf(run.modelConfig, config);
-  await engine.createVariables(trainingVariables(run.modelConfig, initialValues(run), trainable));
+  await setVariables(run);
   let programs = await compilePrograms(run, progress);
   const logStart = await syncLog(run);
   let saved = progress.step;

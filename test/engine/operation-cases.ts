@@ -154,6 +154,17 @@ export const writtenCases: Readonly<Record<string, Case>> = {
   tanh: { shapes: [[4]], compute: (x) => tf.tanh(x) },
   tile: { shapes: [[2, 3]], compute: (x) => tf.tile(x, [2, 1]) },
   transpose: { shapes: [[2, 3, 4]], compute: (x) => tf.transpose(x, [2, 0, 1]) },
+  "sum with the gradient of a lookup": {
+    shapes: [
+      [3, 2],
+      [4, 2],
+    ],
+    compute: (x, rows) => {
+      const places = ids();
+      const lookedUp = tf.sum(tf.mul(tf.gather(x, places), rows));
+      return tf.add(lookedUp, tf.add(tf.mul(x, 2), tf.unsortedSegmentSum(rows, places, 3)));
+    },
+  },
   unsortedSegmentSum: { shapes: [[4, 3]], compute: (x) => tf.unsortedSegmentSum(x, ids(), 3) },
   where: {
     shapes: [

@@ -202,7 +202,7 @@ test("saveCheckpoint() killed at any moment leaves a whole newest checkpoint and
     const newest = await newestCheckpoint(outputDir);
     assert.ok(newest, "a whole checkpoint");
     assert.deepEqual(newest.skipped, []);
-    const { step, weights, optimizer } = newest.checkpoint;
+    const { step, weights, optimizer } = await loadCheckpoint(newest.checkpoint.folder);
     assert.equal(weights.get("transformer.wte.weight")?.[0], step);
     assert.equal(optimizer.v.get("transformer.ln_f.bias")?.[0], step + 0.5);
     assert.ok((await readdir(outputDir)).every((name) => name.startsWith("checkpoint-")));

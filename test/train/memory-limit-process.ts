@@ -21,7 +21,7 @@ try {
     {
       engine,
       modelConfig,
-      weights: randomWeights(modelConfig, 1),
+      readWeights: async () => randomWeights(modelConfig, 1),
       train: tinyBlocks(48, 1),
       validation: tinyBlocks(16, 2),
     },

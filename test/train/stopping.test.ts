@@ -3,9 +3,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { randomWeights } from "../../src/model/initial.js";
 import { loadCheckpoint } from "../../src/train/checkpoint.js";
 import type { EvaluationEvent, TrainEvent } from "../../src/train/events.js";
-import { tinyRun } from "./tiny-run.js";
+import { tinyModel, tinyRun } from "./tiny-run.js";
 
 const scratch = await mkdtemp(join(tmpdir(), "fledge-stopping-"));
 after(() => rm(scratch, { recursive: true }));
@@ -43,8 +44,15 @@ test("runTraining() counts an evaluation that is better by less than minDelta as
 test("runTraining() with keepBest off ends with the last weights", async () => {
   // At this rate the loss only gets worse, so the best weights are those of before the run.
   const worse = { learningRate: 1, schedule: "constant", numEpochs: 1, clipNorm: 1e3 } as const;
-  const best = await tinyRun(join(scratch, "best"), worse);
+  let reads = 0;
+  const readWeights = async () => {
+    reads++;
+    return randomWeights(tinyModel, 1);
+  };
+  const best = await tinyRun(join(scratch, "best"), worse, { readWeights });
   assert.equal(best.result.best.step, 0);
+  assert.deepEqual([...best.result.weights], [...randomWeights(tinyModel, 1)]);
+  assert.equal(reads, 2, "for its start, and for its end: a run keeps none");
   assert.equal(best.result.validationLoss, best.result.baseLoss);
   const { events, result } = await tinyRun(join(scratch, "last"), { ...worse, keepBest: false });
   assert.equal(result.validationLoss, evaluations(events).at(-1)?.validationLoss);

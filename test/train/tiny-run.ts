@@ -47,7 +47,7 @@ export async function tinyRun(
     engineReason: "test",
     runId: "test",
     modelConfig: tinyModel,
-    weights: randomWeights(tinyModel, 1),
+    readWeights: async () => randomWeights(tinyModel, 1),
     train: tinyBlocks(20, 1),
     validation: tinyBlocks(4, 2),
     identity: {},

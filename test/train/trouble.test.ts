@@ -66,9 +66,9 @@ test("runTraining() leaves a poisoned batch out after it was refused once, and n
 
 test("runTraining() reports the token-weighted mean over the whole window, the short last one included", async () => {
   const train = tinyBlocks(21, 4);
-  const weights = randomWeights(tinyModel, 1);
+  const readWeights = async () => randomWeights(tinyModel, 1);
   const engine = await openEager("cpu");
-  await engine.createVariables(trainingVariables(tinyModel, weights));
+  await engine.createVariables(trainingVariables(tinyModel, await readWeights()));
   const evaluate = await compileEvaluation(engine, tinyModel, { B: 1, T: 8 });
   const losses: number[] = [];
   for (let i = 0; i < train.count; i++) {
@@ -84,7 +84,7 @@ test("runTraining() reports the token-weighted mean over the whole window, the s
   ] as const) {
     // A rate so small that the weights keep their bits.
     const settings = { batchSize, gradientAccumulation, numEpochs: 1, learningRate: 1e-30, weightDecay: 0 };
-    const { events } = await tinyRun(join(scratch, `w${batchSize}`), settings, { train, weights });
+    const { events } = await tinyRun(join(scratch, `w${batchSize}`), settings, { train, readWeights });
     const size = batchSize * gradientAccumulation;
     const steps = ofType(events, "step");
     assert.equal(steps.length, Math.ceil(21 / size));
