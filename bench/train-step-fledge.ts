@@ -8,6 +8,7 @@ import { chooseEngine } from "../src/engine/choose.js";
 import type { EngineName } from "../src/engine/engine.js";
 import { randomWeights } from "../src/model/initial.js";
 import { compileTraining } from "../src/train/optimizer.js";
+import { peakMemory } from "../src/train/preflight-measure.js";
 import { setVariables } from "../src/train/trainer-save.js";
 import { type Measurement, medianAfterWarmUp, type Workload } from "./shapes.js";
 
@@ -38,7 +39,7 @@ const measurement: Measurement = {
   secondsPerStep,
   processorSecondsPerStep: medianAfterWarmUp(processorSeconds),
   compileSeconds: Math.max(0, (seconds[0] as number) - secondsPerStep),
-  peakMemoryBytes: engine.deviceMemory?.()?.peak ?? process.resourceUsage().maxRSS * 1024,
+  peakMemoryBytes: peakMemory(engine),
   loss,
 };
 console.log(JSON.stringify(measurement));

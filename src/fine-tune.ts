@@ -6,9 +6,11 @@
 import { randomUUID } from "node:crypto";
 import { cpus } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { availableMemory } from "./available-memory.js";
 import { checkPlan } from "./config/contradictions.js";
 import type { TrainingConfig } from "./config.js";
 import { chooseEngine, choosePrecision } from "./engine/choose.js";
+import type { Engine } from "./engine/engine.js";
 import type { CompileEvent } from "./engine/watch-compile.js";
 import { type CardSamples, modelCard } from "./export/card.js";
 import { drawSamples } from "./export/card-samples.js";
@@ -22,7 +24,7 @@ import type { FinishEvent, NoticeEvent, StartEvent, TrainEvent } from "./train/e
 import { withNotices } from "./train/notices.js";
 import { checkWritable, openOutputDir } from "./train/output-dir.js";
 import { checkMemory } from "./train/preflight.js";
-import { predictSeconds } from "./train/preflight-measure.js";
+import { peakMemory, predictSeconds } from "./train/preflight-measure.js";
 import { checkpointToResume, engineWarning, identityOf } from "./train/resume.js";
 import { logged, openRunLog, type RunLog, readRunLog } from "./train/run-log.js";
 import { runTraining } from "./train/trainer.js";
@@ -104,12 +106,16 @@ async function* trainPrepared(
   // With resume: "auto" only now is it known that this is a fresh run.
   if (!checkpoint) checkPlan(config, plan, data.train.count);
   await checkFreeSpace(`save checkpoints in ${config.outputDir}`, config.outputDir, checkpointBytes(modelConfig));
-  const bytes = checkMemory(modelConfig, config, choosePrecision(config.mixedPrecision).precision);
+  const { precision } = choosePrecision(config.mixedPrecision);
+  const free = availableMemory(); // of the machine; what an engine takes when it is opened is part of the prediction
   const { engine, reason } = await chooseEngine({
     onCompile,
     mixedPrecision: config.mixedPrecision,
     ...(config.engine === "auto" ? {} : { engine: config.engine }),
   });
+  const bytes = await checkMemoryOf(engine, free, (available) =>
+    checkMemory(modelConfig, config, precision, available),
+  );
   const log = await openRunLog(config.outputDir, point?.logBytes ?? 0);
   const board = config.tensorboard
     ? await openTensorBoard(join(config.outputDir, "tensorboard"), log.history, options.wallSeconds ?? wallSeconds)
@@ -176,7 +182,7 @@ async function* trainPrepared(
       reason: result.reason,
       step: result.step,
       seconds: result.seconds,
-      peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+      peakMemoryBytes: peakMemory(engine),
       baseValidationLoss: result.baseLoss,
       bestValidationLoss: result.best.validationLoss,
       bestStep: result.best.step,
@@ -192,6 +198,17 @@ async function* trainPrepared(
   } finally {
     await log.close();
     await engine.dispose();
+  }
+}
+
+// A run that does not fit leaves no engine open.
+async function checkMemoryOf(engine: Engine, free: number, check: (available: number) => number): Promise<number> {
+  const device = engine.deviceMemory?.();
+  try {
+    return check(device ? device.limit - device.inUse : free);
+  } catch (error) {
+    await engine.dispose();
+    throw error;
   }
 }
 

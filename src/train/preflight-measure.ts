@@ -65,6 +65,11 @@ async function productRate(engine: Engine, now: () => number, size: number): Pro
   return (products * 2 * size ** 3) / Math.min(...seconds.slice(1));
 }
 
+/** Most memory that was in use so far, in bytes: of the engine's device, where it has its own, else of this process. */
+export function peakMemory(engine: Engine): number {
+  return engine.deviceMemory?.()?.peak ?? process.resourceUsage().maxRSS * 1024;
+}
+
 /**
  * Makes two steps whose number of tokens is not a number: like every step that is not finite they change nothing.
  *
@@ -94,7 +99,7 @@ export async function measureSteps(
   return {
     type: "preflight",
     predictedBytes: preflight.bytes,
-    measuredBytes: process.resourceUsage().maxRSS * 1024,
+    measuredBytes: peakMemory(run.engine),
     predictedStepSeconds: preflight.seconds,
     measuredStepSeconds: seconds,
     totalSteps: plan.total,

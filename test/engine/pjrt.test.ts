@@ -56,6 +56,21 @@ test("variables on PJRT are updated in place: the module says which argument giv
   await assert.rejects(step.run({ x: Float32Array.of(1, 1) }), /Cannot run a step: an engine that was disposed/);
 });
 
+test("a compiled step says what memory it takes: arguments, results that take new memory, and what is between", {
+  skip,
+}, async () => {
+  const engine = openPjrt({ plugin: plugin as string, precision: "float32" });
+  await engine.createVariables(new Map([["w", { shape: [1000, 1000] }]]));
+  const step = await engine.compile("grow", { x: { shape: [1000, 1000], dtype: "float32" } }, ({ x }, variables) => {
+    variables.assignAdd("w", x as tf.Tensor);
+    return { doubled: tf.mul(x as tf.Tensor, 2) };
+  });
+  // The variable, the input and the output; the variable's new value lies where the old one was.
+  assert.ok(step.peakBytes !== undefined && step.peakBytes >= 12e6 && step.peakBytes < 16e6, `${step.peakBytes} bytes`);
+  assert.equal(engine.deviceMemory?.(), undefined, "the host's memory is no device's");
+  await engine.dispose();
+});
+
 test("PjrtLibrary refuses a file that is no plugin, and an API of another version", { skip }, async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "fledge-pjrt-"));
   t.after(() => rm(folder, { recursive: true }));
