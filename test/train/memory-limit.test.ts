@@ -31,7 +31,7 @@ test("train() survives a real limit of memory: half the micro-batch, the same wi
   }
   const calm = await run(process.execPath);
   assert.deepEqual(calm.outOfMemory, []);
-  // Half of what is left is for tensors: one array of logits, not two.
+  // Half of what is left is for tensors: too little for all logits beside the variables, enough for half of them.
   const limited = await run("prlimit", `--data=${calm.taken + 300e6}`, process.execPath);
   assert.ok(limited.outOfMemory.length > 0, "memory ran out");
   for (const { reason, microBatchSize, microBatches } of limited.outOfMemory) {
