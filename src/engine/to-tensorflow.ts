@@ -7,7 +7,7 @@ import type { Operation, Program, Value } from "./program.js";
 import { hasEffect } from "./program.js";
 import type { TensorFlowGraph } from "./tensorflow-graph.js";
 import type { Pointer, TfOutput } from "./tensorflow-library.js";
-import { matMul, sparseCrossEntropy } from "./to-tensorflow-products.js";
+import { matMul, sparseCrossEntropy, sumOfRows } from "./to-tensorflow-products.js";
 import { randomUniform } from "./to-tensorflow-random.js";
 import { assignSlice, cast, emitEffect, readVariable, reshape, type UpdateContext } from "./to-tensorflow-updates.js";
 
@@ -21,6 +21,7 @@ export interface EmittedProgram {
 
 /** What an operation's emitter may use. */
 interface Context extends UpdateContext {
+  readonly platform: "CPU" | "CUDA";
   readonly inputs: Map<string, TfOutput>;
   value(id: number): Value;
 }
@@ -29,17 +30,20 @@ interface Context extends UpdateContext {
  * Adds a program to a graph.
  *
  * @param variables resource handles by variable name
+ * @param platform whose kernels run it
  */
 export function emitTensorFlow(
   program: Program,
   graph: TensorFlowGraph,
   variables: ReadonlyMap<string, TfOutput>,
+  platform: "CPU" | "CUDA",
 ): EmittedProgram {
   const handles = new Map<number, TfOutput>();
   const values = new Map<number, Value>();
   const context: Context = {
     graph,
     variables,
+    platform,
     inputs: new Map(),
     effects: [],
     uses: new Map(),
@@ -191,6 +195,10 @@ function emit(context: Context, operation: Operation): TfOutput | readonly TfOut
     case "reduceProduct":
     case "reduceSum": {
       const { axes, keepDims } = operation.attributes;
+      // A GPU would multiply in TF32.
+      if (context.platform === "CPU" && isSumOfRows(operation, source)) {
+        return sumOfRows(graph, inputs[0] as TfOutput, source.shape as [number, number]);
+      }
       const typed = source.dtype === "bool" ? {} : { T };
       const attributes = { ...typed, Tidx: { type: "int32" }, keep_dims: { bool: keepDims } } as const;
       return graph.output(reductionKernels[operation.name], { inputs: [...inputs, graph.integers(axes)], attributes });
@@ -263,7 +271,7 @@ function emit(context: Context, operation: Operation): TfOutput | readonly TfOut
     case "randomUniform":
       return randomUniform(graph, inputs[0] as TfOutput, result.shape, operation.attributes.stream);
     case "sparseCrossEntropy":
-      return sparseCrossEntropy(graph, inputs as [TfOutput, TfOutput], source);
+      return sparseCrossEntropy(graph, inputs as [TfOutput, TfOutput], source, result.id);
     case "logicalAnd":
     case "logicalNot":
     case "logicalOr":
@@ -274,6 +282,12 @@ function emit(context: Context, operation: Operation): TfOutput | readonly TfOut
       return graph.output(kernels[operation.name] as string, { inputs, attributes });
     }
   }
+}
+
+// Whether a matrix becomes the sum of its rows.
+function isSumOfRows(operation: Operation, { shape, dtype }: Value): boolean {
+  if (operation.name !== "reduceSum" || dtype !== "float32" || shape.length !== 2) return false;
+  return operation.attributes.axes.join() === "0" && !operation.attributes.keepDims;
 }
 
 function arrayType(dtype: DType) {
