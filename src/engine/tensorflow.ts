@@ -149,7 +149,7 @@ class TensorFlowEngine implements Engine {
     const emitted =
       this.form === "xla"
         ? emitXlaCall(program, this.graph, this.handles, this.platform)
-        : emitTensorFlow(program, this.graph, this.handles, variables === "fixed" && this.hasOneDnn);
+        : emitTensorFlow(program, this.graph, this.handles, this.platform, variables === "fixed" && this.hasOneDnn);
     const run = (values: Readonly<Record<Input, HostArray>>) => this.runStep(emitted, inputs, values);
     return { program, run: run as CompiledStep<Input, Output>["run"] };
   }

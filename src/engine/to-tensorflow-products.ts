@@ -41,6 +41,13 @@ export function matMul(context: ProductContext, operation: Extract<Operation, { 
   return reshape(graph, full, result.shape, "float32", single ? result.shape.slice(-2) : result.shape);
 }
 
+/** Adds the sum of a matrix' rows, as a product with ones: TensorFlow's Sum takes nearly twice as long on a CPU. */
+export function sumOfRows(graph: TensorFlowGraph, x: TfOutput, [N, C]: readonly [number, number]): TfOutput {
+  const ones = graph.constant(new Float32Array(N).fill(1), [1, N], "float32");
+  const row = graph.output("MatMul", { inputs: [ones, x], attributes: { T: { type: "float32" } } }); // [1, C]
+  return reshape(graph, row, [C], "float32");
+}
+
 /**
  * Adds a cross entropy. The softmax of oneDNN is ten times as fast as TensorFlow's fused cross entropy. Probabilities and gradient are
  * made in the memory of the logits, once these are read; the loss takes log Σ exp from the likeliest token, whose probability is never rounded to 0.

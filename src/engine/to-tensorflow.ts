@@ -8,7 +8,7 @@ import { hasEffect } from "./program.js";
 import type { TensorFlowGraph } from "./tensorflow-graph.js";
 import type { Pointer, TfOutput } from "./tensorflow-library.js";
 import { type FusionContext, fused } from "./to-tensorflow-fused.js";
-import { addAt, matMul, sparseCrossEntropy } from "./to-tensorflow-products.js";
+import { addAt, matMul, sparseCrossEntropy, sumOfRows } from "./to-tensorflow-products.js";
 import { randomUniform } from "./to-tensorflow-random.js";
 import { assignSlice, cast, emitEffect, readVariable, reshape, type UpdateContext } from "./to-tensorflow-updates.js";
 
@@ -22,6 +22,7 @@ export interface EmittedProgram {
 
 /** What an operation's emitter may use. */
 interface Context extends UpdateContext, FusionContext {
+  readonly platform: "CPU" | "CUDA";
   readonly inputs: Map<string, TfOutput>;
 }
 
@@ -29,12 +30,14 @@ interface Context extends UpdateContext, FusionContext {
  * Adds a program to a graph.
  *
  * @param variables resource handles by variable name
+ * @param platform whose kernels run it
  * @param fuses whether the variables that it only reads keep their values, and oneDNN's kernels are there
  */
 export function emitTensorFlow(
   program: Program,
   graph: TensorFlowGraph,
   variables: ReadonlyMap<string, TfOutput>,
+  platform: "CPU" | "CUDA",
   fuses = false,
 ): EmittedProgram {
   const handles = new Map<number, TfOutput>();
@@ -43,6 +46,7 @@ export function emitTensorFlow(
   const context: Context = {
     graph,
     variables,
+    platform,
     inputs: new Map(),
     effects: [],
     uses: new Map(),
@@ -195,6 +199,10 @@ function emit(context: Context, operation: Operation): TfOutput | readonly TfOut
     case "reduceProduct":
     case "reduceSum": {
       const { axes, keepDims } = operation.attributes;
+      // A GPU would multiply in TF32.
+      if (context.platform === "CPU" && isSumOfRows(operation, source)) {
+        return sumOfRows(graph, inputs[0] as TfOutput, source.shape as [number, number]);
+      }
       const typed = source.dtype === "bool" ? {} : { T };
       const attributes = { ...typed, Tidx: { type: "int32" }, keep_dims: { bool: keepDims } } as const;
       return graph.output(reductionKernels[operation.name], { inputs: [...inputs, graph.integers(axes)], attributes });
@@ -283,6 +291,12 @@ function emit(context: Context, operation: Operation): TfOutput | readonly TfOut
       return graph.output(kernels[operation.name] as string, { inputs, attributes });
     }
   }
+}
+
+// Whether a matrix becomes the sum of its rows.
+function isSumOfRows(operation: Operation, { shape, dtype }: Value): boolean {
+  if (operation.name !== "reduceSum" || dtype !== "float32" || shape.length !== 2) return false;
+  return operation.attributes.axes.join() === "0" && !operation.attributes.keepDims;
 }
 
 function arrayType(dtype: DType) {

@@ -49,7 +49,17 @@ export function binary(
   second: Value | number,
 ): Value {
   const b = typeof second === "number" ? fill(recorder, [], a.dtype, second) : second;
+  if (name === "multiply" && isOne(recorder, b)) return a;
   return recorder.add(name, [a, b], {}, [{ shape: broadcast(a, b), dtype: a.dtype }]);
+}
+
+// Every gradient begins with a 1, by which the loss multiplies the whole gradient of the embedding.
+function isOne({ operations }: Recorder, { id, shape }: Value): boolean {
+  if (shape.length > 0) return false;
+  const made = operations.findLast(({ outputs }) => outputs[0]?.id === id);
+  return made?.name === "constant"
+    ? made.attributes.values[0] === 1
+    : made?.name === "fill" && made.attributes.value === 1;
 }
 
 /** A comparison, or logic, of every pair of elements. */

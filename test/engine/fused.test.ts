@@ -48,7 +48,7 @@ function fusedProducts(rows: number, fixed: boolean): string[] {
   };
   const constant = () => ({ oper: count++, index: 0 });
   const graph = { output, constant, integers: constant, operation: () => count++ } as unknown as TensorFlowGraph;
-  emitTensorFlow(program, graph, new Map(), fixed);
+  emitTensorFlow(program, graph, new Map(), "CPU", fixed);
   return made;
 }
 

@@ -341,6 +341,17 @@ export const writtenCases: Readonly<Record<string, Case>> = {
     },
     discrete: true,
   },
+  "sparseCrossEntropy beside another and the softmax of the same logits": {
+    shapes: [[3, 5]],
+    compute: (x) => {
+      const gradients = [
+        [4, 0, 2],
+        [1, 1, 3],
+      ].map((ids) => sparseCrossEntropy(x, tf.tensor1d(ids, "int32")).gradient);
+      return tf.concat([...gradients, tf.softmax(x)], 0);
+    },
+    discrete: true,
+  },
   stack: {
     shapes: [
       [2, 3],
