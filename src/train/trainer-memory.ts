@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { problem } from "../message.js";
 import { checkpointName, openCheckpoint } from "./checkpoint.js";
 import type { OutOfMemoryEvent } from "./events.js";
+import { trainableOf } from "./lora.js";
+import { trainingVariables } from "./optimizer.js";
 import { type Progress, progressOf, type TrainingRun } from "./trainer-run.js";
 import { setVariables } from "./trainer-save.js";
 
@@ -41,6 +43,9 @@ export async function rewind(run: TrainingRun, progress: Progress, savedStep: nu
   const checkpoint =
     savedStep > 0 ? await openCheckpoint(join(run.config.outputDir, checkpointName(savedStep))) : undefined;
   const from = checkpoint ? { ...fresh, checkpoint } : fresh;
+  const trainable = trainableOf(run.modelConfig, run.config);
+  // Memory is short: old values and new ones must not be there at once.
+  await run.engine.deleteVariables(trainingVariables(run.modelConfig, new Map(), trainable).keys());
   await setVariables(from);
   Object.assign(progress, progressOf(from), { microBatchSize: progress.microBatchSize });
 }

@@ -1,5 +1,5 @@
 /**
- * Trains a model whose logits are one array of 102 MB a micro-batch, beside weights and moments of 77 MB. Prints, as
+ * Trains a model whose logits are one array of 102 MB a micro-batch, beside which everything else is small. Prints, as
  * JSON, the memory that an open engine takes, and the events of steps and of memory that ran out.
  */
 import { readFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { chooseEngine } from "../../src/engine/choose.js";
 import { randomWeights } from "../../src/model/initial.js";
 import { tinyBlocks, tinyModel, tinyRun } from "./tiny-run.js";
 
-const modelConfig = { ...tinyModel, vocabularySize: 200_000, width: 32 };
+const modelConfig = { ...tinyModel, vocabularySize: 200_000 };
 const { engine } = await chooseEngine({ engine: "tensorflow", mixedPrecision: false });
 const folder = await mkdtemp(join(tmpdir(), "fledge-limit-"));
 try {
