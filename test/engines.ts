@@ -3,11 +3,13 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { chooseEngine, type EngineOptions } from "../src/engine/choose.js";
 import { type Engine, engineNames as known } from "../src/engine/engine.js";
-import { findTensorFlow } from "../src/engine/find.js";
+import { findGpu, findPjrtPlugin, findTensorFlow } from "../src/engine/find.js";
 import { packageRoot } from "../src/paths.js";
 
 /** An engine, or TensorFlow with the form that XLA compiles. */
 export type TestedEngine = (typeof known)[number] | "tensorflow/xla";
+
+const gpu = findGpu();
 
 /** Every engine in each of its forms, best first. */
 export const engineNames: readonly TestedEngine[] = known.flatMap((name): TestedEngine[] =>
@@ -30,9 +32,9 @@ export async function openForTest(name: TestedEngine): Promise<Engine | string> 
   }
 }
 
-/** The environment with a PJRT plugin: the user's, else XLA's own for the CPU, which pip brings for the tests. */
+/** The environment with a PJRT plugin: that of the user or of the GPU, else XLA's own for the CPU, which pip brings for the tests. */
 export function pjrtEnvironment(): Readonly<Record<string, string | undefined>> {
   const beside = join(dirname(findTensorFlow() ?? ""), "lammps_jax_pjrt_cpu", "pjrt_c_api_cpu_plugin.so");
-  const plugin = process.env.FLEDGE_PJRT_PLUGIN ?? (existsSync(beside) ? beside : undefined);
+  const plugin = findPjrtPlugin(process.env, gpu) ?? (existsSync(beside) ? beside : undefined);
   return { ...process.env, FLEDGE_PJRT_PLUGIN: plugin, FLEDGE_CACHE: join(packageRoot(), ".fledge", "test-programs") };
 }

@@ -44,6 +44,8 @@ export interface CompiledFunction<Input extends string, State extends string, Ou
   state(): Promise<Record<State, Float32Array>>;
   /** The traced program where the engine compiles one: hand it to `explain`. */
   readonly program?: Program;
+  /** Device memory of a run at its peak as the compiler counts it, state included, in bytes; where the engine tells. */
+  readonly peakBytes?: number;
   /** Which engine runs it, and why. */
   readonly engineReason: string;
   /** Frees the engine and the state. */
@@ -107,6 +109,7 @@ async function compileOn<Input extends string, State extends string, Output exte
   });
   return {
     ...(step.program && { program: step.program }),
+    ...(step.peakBytes !== undefined && { peakBytes: step.peakBytes }),
     engineReason,
     run: (values) => {
       const arrays = entries.map(([key, { dtype }]) => [key, toArray((values as Given)[key] ?? [], dtype)]);

@@ -1,4 +1,4 @@
-/** The PJRT engine against XLA's own CPU plugin: the C API, the cache of compiled programs, failures. No GPU has run it. */
+/** The PJRT engine against XLA's own CPU plugin: the C API, the cache of compiled programs, failures. What only a GPU shows is in gpu.test.ts. */
 import assert from "node:assert/strict";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
