@@ -34,6 +34,23 @@ export const gpuWorkloads: readonly Workload[] = [
   },
 ];
 
+/** A line of the tables: a workload in one of the precisions. */
+export type Row = Workload & { readonly mixedPrecision: boolean };
+
+/** The products of a row in words. */
+export function productsOf({ mixedPrecision }: Row): "bfloat16" | "float32" {
+  return mixedPrecision ? "bfloat16" : "float32";
+}
+
+/** The rows whose name and products, after a space, contain every word of the command line, or else every default one. */
+export function rowsOf(works: readonly Workload[], defaults: readonly string[]): Row[] {
+  const given = process.argv.slice(2);
+  const words = given.length > 0 ? given : defaults;
+  return works
+    .flatMap((work): Row[] => [false, true].map((mixedPrecision) => ({ ...work, mixedPrecision })))
+    .filter((row) => words.every((word) => ` ${row.name} ${productsOf(row)}`.includes(word)));
+}
+
 /** What each side reports. */
 export interface Measurement {
   /** Median over the steps after the first two. */

@@ -8,13 +8,11 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { findGpu } from "../src/engine/find.js";
 import { packageRoot } from "../src/paths.js";
-import { flopsOf, gpuWorkloads, type Measurement, type Workload } from "./shapes.js";
+import { flopsOf, gpuWorkloads, type Measurement, productsOf, type Row, rowsOf } from "./shapes.js";
 
 const root = packageRoot();
 const venv = join(root, ".venv/bin/python");
 const python = existsSync(venv) ? venv : "python3";
-
-type Row = Workload & { readonly mixedPrecision: boolean };
 
 /** Dense products of an H100 or H200 SXM, FLOP/s (NVIDIA's data sheets): bfloat16 on the tensor cores, float32 on the others. */
 const peakFlops = { bfloat16: 989.4e12, float32: 66.9e12 };
@@ -48,16 +46,7 @@ function print(row: Row, side: string, measured: Measurement | string, reference
   console.log(`| ${[...head, ...cells].join(" | ")} |`);
 }
 
-function productsOf({ mixedPrecision }: Row): "bfloat16" | "float32" {
-  return mixedPrecision ? "bfloat16" : "float32";
-}
-
-const words = process.argv.slice(2);
-const rows = gpuWorkloads
-  .flatMap((work): Row[] => [true, false].map((mixedPrecision) => ({ ...work, mixedPrecision })))
-  .filter((row) =>
-    (words.length > 0 ? words : ["bfloat16"]).every((word) => ` ${row.name} ${productsOf(row)}`.includes(word)),
-  );
+const rows = rowsOf(gpuWorkloads, ["bfloat16"]);
 console.log(findGpu()?.name ?? "no GPU: every side will fail");
 const titles = [
   ...["work", "products", "side", "ms/step", "tokens/s", "× bare loop", "TFLOP/s", "MFU"],

@@ -12,7 +12,16 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { packageRoot } from "../src/paths.js";
 import { machine } from "./figures.js";
-import { flopsOf, type Measurement, threadEnvironment, threads, type Workload, workloads } from "./shapes.js";
+import {
+  flopsOf,
+  type Measurement,
+  productsOf,
+  type Row,
+  rowsOf,
+  threadEnvironment,
+  threads,
+  workloads,
+} from "./shapes.js";
 
 const root = packageRoot();
 const python = join(root, ".venv/bin/python");
@@ -24,8 +33,6 @@ const overheadScript = [process.execPath, join(root, "dist/bench/train-overhead.
 /** A side that takes more is ended, and its row says so. */
 const mostBytes = 0.8 * totalmem();
 const mostSeconds = 240;
-
-type Row = Workload & { readonly mixedPrecision: boolean };
 
 /** Runs a side in a process of its own. @returns what its last line says, or why there is none */
 async function run<Result>([program, script]: readonly [string, string], work: object): Promise<Result | string> {
@@ -92,16 +99,7 @@ function print(
   console.log(`| ${[...head, ...cells].join(" | ")} |`);
 }
 
-function productsOf({ mixedPrecision }: Row): string {
-  return mixedPrecision ? "bfloat16" : "float32";
-}
-
-const words = process.argv.slice(2);
-const rows = workloads
-  .flatMap((work): Row[] => [false, true].map((mixedPrecision) => ({ ...work, mixedPrecision })))
-  .filter((row) =>
-    (words.length > 0 ? words : ["distilgpt2"]).every((word) => `${row.name} ${productsOf(row)}`.includes(word)),
-  );
+const rows = rowsOf(workloads, ["distilgpt2"]);
 
 console.log(`${machine()}; ${threads} threads each`);
 const titles = [
